@@ -1,0 +1,59 @@
+"""Every exception of fpga_rt: one root, one family per layer, one exit code per family.
+
+A message says what failed, where, what was got against what was expected, and the next step.
+"""
+
+from __future__ import annotations
+
+
+class FpgaRtError(Exception):
+    """Root of everything this package raises on purpose."""
+
+    exit_code = 1
+
+
+class ArtifactError(FpgaRtError):
+    """A file is corrupt, of the wrong device or version, or outside its partition."""
+
+    exit_code = 3
+
+
+class ModelError(FpgaRtError):
+    """A model file or a network cannot be read, or holds something that is not supported."""
+
+    exit_code = 4
+
+
+class PlanningError(FpgaRtError):
+    """A network does not fit the floorplan, or a request to the planner cannot be met."""
+
+    exit_code = 5
+
+
+class DeviceError(FpgaRtError):
+    """A device is unknown, absent, busy, of another identity, or did not answer in time."""
+
+    exit_code = 6
+
+
+class ReconfigurationError(FpgaRtError):
+    """A swap failed; the partition is left decoupled in `partition_state`."""
+
+    exit_code = 7
+
+    def __init__(self, message: str, partition_state: str) -> None:
+        """Keep the message and the state that the partition was left in."""
+        super().__init__(message)
+        self.partition_state = partition_state
+
+
+class ExecutionError(FpgaRtError):
+    """A program or its data failed: bad input values, a bus error, a stale handle, a deadlock."""
+
+    exit_code = 8
+
+
+class ToolchainError(FpgaRtError):
+    """A tool or an optional package is missing or failed; the message names the command to run."""
+
+    exit_code = 9
