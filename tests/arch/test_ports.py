@@ -1,0 +1,68 @@
+"""Tests of load times against published measurements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fpga_rt.arch.ports import port
+from fpga_rt.errors import DeviceError
+
+PS_PER_MS = 10**9
+
+
+@pytest.mark.parametrize(
+    ("key", "size_bytes", "measured_ms"),
+    [
+        ("zynq7-pcap", 2_048_000, 15.969),
+        ("zynqmp-pcap", 2_048_000, 3.022),
+        # XC7Z020 regions at 382 MB/s and through the PCAP, published to three digits.
+        ("zynq7-icap", 475_678, 1.25),
+        ("zynq7-icap", 973_406, 2.55),
+        ("zynq7-icap", 1_033_328, 2.71),
+        ("zynq7-pcap", 475_678, 3.74),
+        ("zynq7-pcap", 1_354_782, 10.6),
+    ],
+)
+def test_load_times_equal_published_ones(key: str, size_bytes: int, measured_ms: float) -> None:
+    assert port(key).load_ps(size_bytes) / PS_PER_MS == pytest.approx(measured_ms, rel=4e-3)
+
+
+def test_load_time_is_exact_and_rounded_up() -> None:
+    icap = port("zynq7-icap")
+    assert icap.load_ps(0) == 0
+    assert icap.load_ps(382) == 10**6
+    assert icap.load_ps(1) == 2618  # 10**12 / 382e6 = 2617.8
+    assert port("zynq7-pcap").load_ps(0) == 39 * 10**6
+    with pytest.raises(ValueError, match="a bitstream of -1 bytes"):
+        icap.load_ps(-1)
+
+
+def test_contention_stretches_the_transfer_and_not_the_setup() -> None:
+    free = port("zynqmp-pcap")
+    assert free.contention_range_percent == (9, 77)
+    busy = replace(free, contention_percent=77)
+    transfer_ps = free.load_ps(680_000) - free.setup_ps
+    assert busy.load_ps(680_000) - busy.setup_ps == transfer_ps * 177 // 100
+
+
+@pytest.mark.parametrize(
+    ("key", "ceiling", "origin"),
+    [
+        ("zynq7-icap", 400_000_000, "measured"),
+        ("ultrascale-icap", 800_000_000, "document"),
+        ("stacked-icap", 500_000_000, "document"),
+    ],
+)
+def test_no_port_is_faster_than_its_ceiling(key: str, ceiling: int, origin: str) -> None:
+    assert port(key).ceiling_bytes_per_second == ceiling
+    assert port(key).bytes_per_second <= ceiling
+    assert port(key).origin == origin
+
+
+def test_an_unknown_port_is_refused() -> None:
+    with pytest.raises(
+        DeviceError, match="unknown configuration port 'jtag': known are zynq7-icap"
+    ):
+        port("jtag")
