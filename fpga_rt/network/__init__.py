@@ -1,0 +1,1 @@
+"""The integer network as a graph, and its golden execution."""

@@ -1,0 +1,178 @@
+"""An integer network: named tensors, and nodes in an order in which they can run.
+
+One input, one output. A tensor's real values are `scale * (code - zero_point)`. Inside, tensors
+are height, width, channel; `layout` says how the model file orders the axes of its own tensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt.arithmetic.operations import Addition, Convolution, Dense, Operation, Shape
+from fpga_rt.arithmetic.operations import DepthwiseConvolution as Depthwise
+from fpga_rt.arithmetic.requantise import INT8_HIGH, INT8_LOW
+from fpga_rt.errors import ExecutionError, ModelError
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Shape (height, width, channels) of one image, and the meaning of its codes."""
+
+    name: str
+    shape: Shape
+    scale: float
+    zero_point: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of one image."""
+        return int(np.prod(self.shape))
+
+    def quantise(self, values: NDArray[np.floating]) -> NDArray[np.int8]:
+        """Turn real values into codes, rounding to nearest even."""
+        codes = np.rint(np.asarray(values, np.float64) / self.scale) + self.zero_point
+        return np.clip(codes, INT8_LOW, INT8_HIGH).astype(np.int8)
+
+    def dequantise(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Turn codes into real values."""
+        return ((codes.astype(np.float32) - self.zero_point) * self.scale).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operation between named tensors."""
+
+    name: str
+    operation: Operation
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network of one input and one output; `nodes` run in order."""
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    nodes: tuple[Node, ...]
+    input: str
+    output: str
+    layout: str = "NHWC"
+    input_rank: int = 4
+    """Axes of the model file's input, batch included."""
+    input_unsigned: bool = False
+    """The model file's input codes are uint8 (shifted by 128 here)."""
+
+    def __post_init__(self) -> None:
+        """Check that every node reads what exists, and that shapes agree.
+
+        Raises:
+            ModelError: a tensor is missing, written twice or of another shape.
+        """
+        known = {self.input}
+        for node in self.nodes:
+            for name in node.inputs:
+                if name not in known:
+                    raise ModelError(f"node {node.name} reads {name}, which nothing wrote before")
+            if node.output in known:
+                raise ModelError(f"node {node.name} writes {node.output} a second time")
+            known.add(node.output)
+            self._check_shape(node)
+        if self.output not in known:
+            raise ModelError(f"network {self.name}: no node writes its output {self.output}")
+
+    def _check_shape(self, node: Node) -> None:
+        shape = self.tensors[node.inputs[0]].shape
+        expected = node.operation.output_shape(shape)
+        got = self.tensors[node.output].shape
+        if got != expected or min(expected) < 1:
+            raise ModelError(
+                f"node {node.name} turns {shape} into {expected}, but {node.output} is {got};"
+                " check the model's shapes"
+            )
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of all weights, one byte each (half a byte for int4)."""
+        return sum(
+            node.operation.weights.size * node.operation.weight_bits // 8
+            for node in self.nodes
+            if isinstance(node.operation, (Convolution, Depthwise, Dense))
+        )
+
+    @property
+    def multiplications(self) -> int:
+        """Multiply-accumulates of one image in convolutions and dense layers."""
+        total = 0
+        for node in self.nodes:
+            rows, columns, channels = self.tensors[node.output].shape
+            if isinstance(node.operation, (Convolution, Dense)):
+                total += rows * columns * node.operation.weights.size
+            elif isinstance(node.operation, Depthwise):
+                total += rows * columns * channels * int(np.prod(node.operation.kernel))
+        return total
+
+    def consumers(self, tensor: str) -> tuple[Node, ...]:
+        """Return the nodes that read a tensor."""
+        return tuple(node for node in self.nodes if tensor in node.inputs)
+
+    def encode_input(self, values: NDArray[np.generic]) -> NDArray[np.int8]:
+        """Turn a batch in the model file's layout and type into codes (N, H, W, C).
+
+        int8 (and uint8, where the model's input is uint8) is taken as codes, floats are real
+        values. A missing batch axis is added.
+
+        Raises:
+            ExecutionError: wrong shape or type, or a value is not finite.
+        """
+        tensor = self.tensors[self.input]
+        images = self._to_nhwc(np.asarray(values), tensor.shape)
+        if images.dtype == np.int8:
+            return np.ascontiguousarray(images)
+        if images.dtype == np.uint8 and self.input_unsigned:
+            return (images.astype(np.int16) - 128).astype(np.int8)
+        if not np.issubdtype(images.dtype, np.floating):
+            accepted = "uint8 codes, " if self.input_unsigned else ""
+            raise ExecutionError(
+                f"input of {self.name} has type {images.dtype}, expected int8 codes, {accepted}"
+                "or floating-point values; convert it"
+            )
+        if not np.isfinite(images).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(images))[0])
+            raise ExecutionError(
+                f"input of {self.name} is not finite at {where} (image, row, column, channel);"
+                " expected real numbers, clean the data"
+            )
+        return tensor.quantise(images)
+
+    def _to_nhwc(self, values: NDArray[np.generic], shape: Shape) -> NDArray[np.generic]:
+        height, width, channels = shape
+        file_shape = (channels, height, width) if self.layout == "NCHW" else shape
+        if self.input_rank < len(file_shape) + 1:
+            file_shape = tuple(n for n in file_shape if n != 1) or (1,)
+        if values.shape == file_shape:
+            values = values[None]
+        if values.shape[1:] != file_shape and values.shape[1:] != (int(np.prod(file_shape)),):
+            raise ExecutionError(
+                f"input of {self.name} has shape {values.shape}, expected"
+                f" (images, {', '.join(map(str, file_shape))}); reshape it"
+            )
+        if self.layout == "NCHW":
+            return values.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
+        return values.reshape(-1, *shape)
+
+    def decode_output(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Turn codes (N, H, W, C) into the model file's layout; a vector becomes (N, C)."""
+        height, width, _ = self.tensors[self.output].shape
+        if height == width == 1:
+            return codes.reshape(len(codes), -1)
+        return codes.transpose(0, 3, 1, 2) if self.layout == "NCHW" else codes
+
+
+def is_addition(node: Node) -> bool:
+    """Tell whether a node adds two tensors."""
+    return isinstance(node.operation, Addition)
