@@ -7,13 +7,13 @@ not matter then.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-Float = np.dtype[Any]
+Float: TypeAlias = "np.dtype[Any]"
 Padding = tuple[int, int, int, int]
 """Rows above, rows below, columns left, columns right."""
 
@@ -95,12 +95,28 @@ def convolve_depthwise(
     return result
 
 
+def pool_sum(
+    padded: NDArray[np.floating], kernel: tuple[int, int], stride: tuple[int, int]
+) -> NDArray[np.floating]:
+    """Return the sum of every window, (N, OH, OW, C): its rows first, then its columns."""
+    n, height, width, channels = padded.shape
+    rows, columns = output_size((height, width), kernel, stride)
+    down, along = (rows - 1) * stride[0] + 1, (columns - 1) * stride[1] + 1
+    lines = np.zeros((n, rows, width, channels), padded.dtype)
+    for y in range(kernel[0]):
+        lines += padded[:, y : y + down : stride[0]]
+    result = np.zeros((n, rows, columns, channels), padded.dtype)
+    for x in range(kernel[1]):
+        result += lines[:, :, x : x + along : stride[1]]
+    return result
+
+
 def pool_maximum(
     padded: NDArray[np.floating], kernel: tuple[int, int], stride: tuple[int, int]
 ) -> NDArray[np.floating]:
     """Return the largest value of every window, (N, OH, OW, C)."""
     view = windows(padded, kernel, stride)
-    result = view[:, :, :, 0, 0].copy()
+    result: NDArray[np.floating] = view[:, :, :, 0, 0].copy()
     for y in range(kernel[0]):
         for x in range(kernel[1]):
             np.maximum(result, view[:, :, :, y, x], out=result)
