@@ -1,0 +1,1 @@
+"""The deployment: everything needed to run one network on one floorplan, and its archive."""
