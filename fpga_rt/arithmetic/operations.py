@@ -36,9 +36,10 @@ class _Windowed(Protocol):
 
     @property
     def kernel(self) -> Pair: ...
-
-    stride: Pair
-    padding: Padding
+    @property
+    def stride(self) -> Pair: ...
+    @property
+    def padding(self) -> Padding: ...
 
 
 def _window_shape(operation: _Windowed, shape: Shape) -> Pair:
@@ -182,8 +183,7 @@ class AveragePool:
         """Average (N, H, W, C) to (N, OH, OW, C)."""
         dtype = accumulate.exact_dtype(self.bound)
         padded = accumulate.pad(codes, self.padding, self.pad_value, dtype)
-        ones = np.ones((*self.kernel, codes.shape[3]), dtype)
-        sums = accumulate.convolve_depthwise(padded, ones, self.stride)
+        sums = accumulate.pool_sum(padded, self.kernel, self.stride)
         sums += self.bias.astype(sums.dtype)
         return self.requantisation.apply(sums)
 
@@ -206,7 +206,8 @@ class MaximumPool:
         """Reduce (N, H, W, C) to (N, OH, OW, C)."""
         padded = accumulate.pad(codes, self.padding, INT8_LOW, np.dtype(np.float32))
         largest = accumulate.pool_maximum(padded, self.kernel, self.stride)
-        return np.clip(largest, self.low, self.high).astype(np.int8)
+        clamped: NDArray[np.floating] = np.clip(largest, self.low, self.high)
+        return clamped.astype(np.int8)
 
 
 @dataclass(frozen=True)
@@ -261,7 +262,8 @@ class Softmax:
         powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
         shares = powers / powers.sum(axis=-1, keepdims=True)
         codes_out = np.rint(shares / self.output_scale) + self.output_zero_point
-        return np.clip(codes_out, INT8_LOW, INT8_HIGH).astype(np.int8)
+        clamped: NDArray[np.float64] = np.clip(codes_out, INT8_LOW, INT8_HIGH)
+        return clamped.astype(np.int8)
 
 
 Operation = (

@@ -25,15 +25,15 @@ HEADER = Layout(
         Field("add_shift", 1, 8, 8, False, "right shift of the addition"),
         Field("add_low", 1, 16, 8, True, "smallest sum"),
         Field("add_high", 1, 24, 8, True, "largest sum"),
-        Field("add_multiplier_a", 2, 0, 32, False, "17 bits; of the first operand"),
-        Field("add_multiplier_b", 3, 0, 32, False, "17 bits; of the second operand"),
+        Field("add_multiplier_a", 2, 0, 32, False, "24 bits; of the first operand"),
+        Field("add_multiplier_b", 3, 0, 32, False, "24 bits; of the second operand"),
         Field("add_constant", 4, 0, 64, True, "48 bits; rounding and all zero points"),
         Field("reserved", 6, 0, 64, False, "zero"),
     ),
 )
 HEADER_BYTES = HEADER.size_bytes
 CHANNEL_BYTES = 8
-MULTIPLIER_BITS = 17
+MULTIPLIER_BITS = 24
 _CHANNEL = np.dtype([("bias", "<i4"), ("scale", "<u4")])
 
 

@@ -8,7 +8,7 @@ Lanes are `output x input` channels: every cycle the module multiplies `input` a
 cycles for each group of `output` channels. When the input channels fill half of the lanes or
 less, `fold` neighbouring kernel columns share a step (they are neighbours in memory). Two output
 channels share an activation, hence one DSP48 for two products; half as many requantisation lanes
-as output lanes need two cycles for a group. Weights are resident: one half of the weight memory
+as output lanes need two cycles for a group, four with an addition. Weights are resident: one half of the weight memory
 computes while the other fills, and a layer that exceeds a half is cut by output channels. Input
 rows sit in a line memory and are read from DRAM or feature memory once a command.
 
@@ -43,6 +43,7 @@ TABLE_CHANNELS = 256
 LINE_BYTES = 16384
 RESIDUAL_ROW_BYTES = 4096
 REQUANTISE_CYCLES = 2
+ADDITION_CYCLES = 4
 
 _OFFERED = frozenset({Operation.CONVOLUTION, Operation.DENSE, Operation.AVERAGE_POOL})
 
@@ -104,9 +105,8 @@ class ConvolutionModule(Module):
             ceil_divide(blocks, STREAM_BYTES)
         )
         groups = ceil_divide(fields["output_channels"], output_lanes)
-        group_cycles = max(
-            self._steps(fields), REQUANTISE_CYCLES, ceil_divide(output_lanes, STREAM_BYTES)
-        )
+        after = ADDITION_CYCLES if is_fused(fields) else REQUANTISE_CYCLES
+        group_cycles = max(self._steps(fields), after, ceil_divide(output_lanes, STREAM_BYTES))
         row = fields["output_width"] * groups * group_cycles
         compute = row_synchronous_cycles(fields, ports, row, is_fused(fields))
         return CommandCost(parameters, compute)

@@ -1,6 +1,7 @@
 """Pooling (maximum, average) and the addition of two tensors, on channel lanes without weights.
 
-A window of a group of `lanes` channels takes `kernel_height * kernel_width` cycles, at least two.
+A window of a group of `lanes` channels takes `kernel_height * kernel_width` cycles, at least two;
+an addition takes four.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from fpga_rt.modules.parameters import table_bytes
 TABLE_CHANNELS = 256
 LINE_BYTES = 16384
 REQUANTISE_CYCLES = 2
+ADDITION_CYCLES = 4
 
 _OPERATIONS = {
     AveragePool: Operation.AVERAGE_POOL,
@@ -68,8 +70,9 @@ class PoolingModule(Module):
         parameters = ports.parameters.latency_cycles + ports.parameters.cycles(table)
         groups = ceil_divide(fields["output_channels"], self.lanes[0])
         window = fields["kernel_height"] * fields["kernel_width"]
-        row = fields["output_width"] * groups * max(window, REQUANTISE_CYCLES)
         residual = fields["operation"] == Operation.ADDITION
+        after = ADDITION_CYCLES if residual else REQUANTISE_CYCLES
+        row = fields["output_width"] * groups * max(window, after)
         return CommandCost(parameters, row_synchronous_cycles(fields, ports, row, residual))
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:

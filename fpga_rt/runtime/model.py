@@ -1,0 +1,160 @@
+"""A deployment in device memory: parameter banks, rings, inputs and outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt.contract.command import COMMAND_BYTES, Segment
+from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE, align
+from fpga_rt.contract.submission import Placement, Ring, Submission
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.device.interface import Buffer, Device, Staged
+from fpga_rt.errors import DeviceError
+from fpga_rt.planner.binding import bind
+
+
+@dataclass(frozen=True)
+class Bank:
+    """One version of the parameters in device memory."""
+
+    weights: Buffer
+    tables: Buffer
+
+
+class LoadedModel:
+    """What a runtime keeps of a deployment on a device."""
+
+    def __init__(self, device: Device, deployment: Deployment, index: int) -> None:
+        """Upload parameters and rings, and stage every bitstream.
+
+        Raises:
+            DeviceError: the deployment is for another board or register map.
+            ArtifactError: a bitstream does not fit its partition.
+        """
+        board = device.capabilities.board
+        if deployment.board != board.name:
+            raise DeviceError(
+                f"network {deployment.network.name} is compiled for board {deployment.board},"
+                f" the device {device.capabilities.device} is {board.name}; compile it with"
+                f" --board {board.name}"
+            )
+        self.deployment = deployment
+        self.index = index
+        self._device = device
+        self.bank = 0
+        self.banks = [Bank(self._upload("weights"), self._upload("tables"))]
+        self._rings = [
+            {p: self._store(ring) for p, ring in launch.rings.items()}
+            for launch in deployment.launches
+        ]
+        self.staged: dict[tuple[int, str], Staged] = {
+            key: device.stage(deployment.bitstreams[name], key[0])
+            for key, name in deployment.loads.items()
+        }
+        self._check_identities()
+        self._batch = 0
+        self._io: tuple[Buffer, ...] = ()
+        segments = deployment.segments
+        self._strides = (
+            align(segments.input_bytes),
+            align(segments.output_bytes),
+            align(segments.features_bytes),
+        )
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of parameters sent to the device for one bank."""
+        return self.deployment.segments.weights_bytes + self.deployment.segments.tables_bytes
+
+    def submission(self, launch: int, batch: int) -> Submission:
+        """Return what the doorbell needs for a launch over a batch."""
+        binding = bind(self.deployment, batch)
+        source, target, features = (buffer.address for buffer in self._io)
+        input_stride, output_stride, features_stride = self._strides
+        if binding.on_chip:
+            features = FEATURE_MEMORY_BASE
+        bank = self.banks[self.bank]
+        segments = {
+            Segment.INPUT: Placement(source, input_stride, batch),
+            Segment.OUTPUT: Placement(target, output_stride, batch),
+            Segment.FEATURES: Placement(features, features_stride, binding.depth),
+            Segment.WEIGHTS: Placement(bank.weights.address),
+            Segment.TABLES: Placement(bank.tables.address),
+        }
+        rings = {
+            p: Ring(buffer.address, len(self.deployment.launches[launch].rings[p]) // COMMAND_BYTES)
+            for p, buffer in self._rings[launch].items()
+        }
+        return Submission(rings, segments, batch, self.bank)
+
+    def write_input(self, codes: NDArray[np.int8]) -> None:
+        """Put a batch (N, H, W, C) into the input buffer."""
+        self._reserve(len(codes))
+        buffer = self._io[0]
+        flat = codes.reshape(len(codes), -1)
+        rows = buffer.view.view(np.int8)[: len(codes) * self._strides[0]]
+        rows.reshape(len(codes), -1)[:, : flat.shape[1]] = flat
+        buffer.flush()
+
+    def read_output(self, batch: int) -> NDArray[np.int8]:
+        """Return the output codes (N, H, W, C) of a batch, host operations included."""
+        buffer = self._io[1]
+        buffer.invalidate()
+        rows = buffer.view.view(np.int8)[: batch * self._strides[1]].reshape(batch, -1)
+        size = self.deployment.segments.output_bytes
+        return self._finish(rows[:, :size].copy())
+
+    def free(self) -> None:
+        """Give all device memory back."""
+        for bank in self.banks:
+            bank.weights.free()
+            bank.tables.free()
+        for rings in self._rings:
+            for buffer in rings.values():
+                buffer.free()
+        for buffer in self._io:
+            buffer.free()
+        self.banks, self._rings, self._io = [], [], ()
+
+    def _finish(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+        network = self.deployment.network
+        nodes = network.nodes[len(network.nodes) - self.deployment.host_nodes :]
+        last = nodes[0].inputs[0] if nodes else network.output
+        values = codes.reshape(len(codes), *network.tensors[last].shape)
+        for node in nodes:
+            values = node.operation.apply(values)  # type: ignore[call-arg]
+        return values
+
+    def _reserve(self, batch: int) -> None:
+        """Grow the buffers to a batch; feature maps in DRAM only when they do not fit on chip."""
+        if batch <= self._batch:
+            return
+        for buffer in self._io:
+            buffer.free()
+        binding = bind(self.deployment, batch)
+        features = 0 if binding.on_chip else binding.depth * self._strides[2]
+        sizes = (batch * self._strides[0], batch * self._strides[1], max(features, 1))
+        self._io = tuple(self._device.allocate(size) for size in sizes)
+        self._batch = batch
+
+    def _upload(self, kind: str) -> Buffer:
+        return self._store(self.deployment.image("weights" if kind == "weights" else "tables"))
+
+    def _store(self, data: bytes) -> Buffer:
+        buffer = self._device.allocate(max(len(data), 1))
+        buffer.view[: len(data)] = np.frombuffer(data, np.uint8)
+        buffer.flush()
+        return buffer
+
+    def _check_identities(self) -> None:
+        for (partition, module), staged in self.staged.items():
+            expected = self.deployment.module_ids[module]
+            if staged.module_id != expected:
+                raise DeviceError(
+                    f"bitstream of {module} for partition {partition} carries identity"
+                    f" {staged.module_id:#018x}, the deployment expects {expected:#018x};"
+                    " compile the network again"
+                )

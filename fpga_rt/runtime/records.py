@@ -1,0 +1,113 @@
+"""What happened, as it happened: swaps, programs and requests, in device time (picoseconds)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SWAP_PHASES = (
+    "queue",
+    "quiesce",
+    "decouple",
+    "load",
+    "reset",
+    "identify",
+    "recouple",
+    "parameters",
+    "first_result",
+)
+"""In order. `parameters` and `first_result` belong to the first program after the swap."""
+
+Span = tuple[int, int]
+
+
+@dataclass
+class SwapRecord:
+    """One load of a module into a partition.
+
+    Attributes:
+        partition: index.
+        module: what was loaded.
+        replaced: what was there before, None for an empty partition.
+        ahead: begun before a job waited for it.
+        started_ps: decouple begins.
+        ended_ps: the module is coupled again.
+        size_bytes: of the bitstream.
+        phases_ps: time by phase, see `SWAP_PHASES`.
+    """
+
+    partition: int
+    module: str
+    replaced: str | None
+    ahead: bool
+    started_ps: int
+    ended_ps: int = 0
+    size_bytes: int = 0
+    phases_ps: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def initial(self) -> bool:
+        """Whether it filled an empty partition: such a load is not a swap."""
+        return self.replaced is None
+
+    @property
+    def span(self) -> Span:
+        """Start and end."""
+        return self.started_ps, self.ended_ps
+
+
+@dataclass(frozen=True)
+class ProgramRecord:
+    """One launch over one batch.
+
+    Attributes:
+        model: name of the network.
+        request: number of the request.
+        launch: index of the launch.
+        started_ps: doorbell.
+        ended_ps: completion.
+        busy_ps: by partition, first start and last end of its commands.
+        bank: parameter bank it read.
+    """
+
+    model: str
+    request: int
+    launch: int
+    started_ps: int
+    ended_ps: int
+    busy_ps: Mapping[int, Span]
+    bank: int
+
+
+@dataclass(frozen=True)
+class RequestRecord:
+    """One batch from its first doorbell (or the load before it) to its last completion."""
+
+    model: str
+    request: int
+    images: int
+    started_ps: int
+    ended_ps: int
+    bank: int
+
+
+@dataclass
+class Log:
+    """Everything a runtime did since it was last cleared."""
+
+    swaps: list[SwapRecord] = field(default_factory=list)
+    programs: list[ProgramRecord] = field(default_factory=list)
+    requests: list[RequestRecord] = field(default_factory=list)
+    reused: int = 0
+    parameter_bytes: int = 0
+
+    def hidden_ps(self, swap: SwapRecord) -> int:
+        """Return how much of a swap ran while a program computed on another partition."""
+        return sum(
+            max(0, min(swap.ended_ps, p.ended_ps) - max(swap.started_ps, p.started_ps))
+            for p in self.programs
+        )
+
+    def exposed_ps(self, swap: SwapRecord) -> int:
+        """Return how much of a swap nothing computed beside."""
+        return swap.ended_ps - swap.started_ps - self.hidden_ps(swap)

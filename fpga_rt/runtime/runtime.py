@@ -1,0 +1,281 @@
+"""Run deployments on a device: several networks, one device, modules swapped as jobs need them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.device.interface import Completion, Device, Pending
+from fpga_rt.errors import ExecutionError
+from fpga_rt.planner import schedule
+from fpga_rt.planner.schedule import Job, Policy
+from fpga_rt.runtime.model import LoadedModel
+from fpga_rt.runtime.partition import Handle, Partition
+from fpga_rt.runtime.records import Log, ProgramRecord, RequestRecord, SwapRecord
+from fpga_rt.runtime.report import Report, make_report
+from fpga_rt.runtime.swap import Swapper
+
+Codes = NDArray[np.int8]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A batch of input codes (N, H, W, C) for a loaded model."""
+
+    model: LoadedModel
+    codes: Codes
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Output codes (N, H, W, C) of a request, and the parameter bank that made them."""
+
+    codes: Codes
+    bank: int
+
+
+class Runtime:
+    """Deployments on an open device.
+
+    A runtime owns the device's partitions while it lives; several networks share them.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        prefetch: Policy = "aggressive",
+        port: str | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Use an open device.
+
+        Args:
+            device: what to run on.
+            prefetch: `none` loads on demand, `aggressive` also loads ahead.
+            port: configuration port; the board's default port unless given.
+            timeout_s: longest device time of a load or a program.
+
+        Raises:
+            ValueError: unknown policy.
+        """
+        if prefetch not in schedule.POLICIES:
+            raise ValueError(f"prefetch {prefetch!r}, expected one of {schedule.POLICIES}")
+        self.device = device
+        self.prefetch = prefetch
+        self.log = Log()
+        self.timeout_s = timeout_s
+        self._models: list[LoadedModel] = []
+        port = port or device.capabilities.board.default_port
+        self._swapper = Swapper(device, port, self.log, timeout_s)
+
+    def __enter__(self) -> Runtime:
+        """Return the runtime."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the device memory of all models back."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the device memory of all models back; closing twice is harmless."""
+        for model in self._models:
+            model.free()
+        self._models = []
+
+    @property
+    def partitions(self) -> Sequence[Partition]:
+        """State of every partition."""
+        return tuple(self._swapper.partitions.values())
+
+    def load(self, deployment: Deployment) -> LoadedModel:
+        """Put a deployment on the device: parameters, programs, staged bitstreams.
+
+        Raises:
+            DeviceError: it is for another board, or device memory is full.
+            ArtifactError: a bitstream is refused.
+        """
+        model = LoadedModel(self.device, deployment, len(self._models))
+        self._models.append(model)
+        self.log.parameter_bytes += model.parameter_bytes
+        return model
+
+    def activate(self, model: LoadedModel, module: str, partition: int) -> Handle:
+        """Have a module of a model active in a partition and return a handle to it.
+
+        Raises:
+            ReconfigurationError: the swap failed.
+        """
+        schedule.require(_DeviceExecutor(self, [model], []), partition, module)
+        return self._swapper.partitions[partition].handle()
+
+    def check(self, handle: Handle) -> None:
+        """Refuse a stale handle.
+
+        Raises:
+            ExecutionError: the partition was swapped since the handle was given out.
+        """
+        self._swapper.partitions[handle.partition].check(handle)
+
+    def run(self, model: LoadedModel, codes: Codes, batch: int = 1) -> Codes:
+        """Return the output codes for input codes (N, H, W, C), `batch` images at a time.
+
+        Raises:
+            ValueError: `batch` is below one.
+        """
+        if batch < 1:
+            raise ValueError(f"batch {batch}, expected at least 1")
+        parts = [codes[i : i + batch] for i in range(0, len(codes), batch)]
+        results = self.trace([Request(model, part) for part in parts])
+        if not results:
+            network = model.deployment.network
+            return np.empty((0, *network.tensors[network.output].shape), np.int8)
+        return np.concatenate([result.codes for result in results])
+
+    def trace(self, requests: Sequence[Request]) -> list[Result]:
+        """Run requests of any loaded models in order; later ones are known for loading ahead.
+
+        Raises:
+            ExecutionError: a model is not loaded here, or a program failed.
+            ReconfigurationError: a swap failed.
+        """
+        for request in requests:
+            if request.model not in self._models:
+                raise ExecutionError(
+                    f"network {request.model.deployment.network.name} is not loaded in this"
+                    " runtime; call load first"
+                )
+        executor = _DeviceExecutor(self, self._models, requests)
+        jobs = [
+            Job(request.model.index, launch, number, len(request.codes), part.modules)
+            for number, request in enumerate(requests)
+            for launch, part in enumerate(request.model.deployment.launches)
+        ]
+        schedule.run(jobs, executor, self.prefetch)
+        return executor.results
+
+    def report(self) -> Report:
+        """Return a report of everything since the runtime was made or the log was cleared."""
+        return make_report(self.device.capabilities, self.log, self.prefetch)
+
+    def clear_log(self) -> None:
+        """Forget what happened; modules stay where they are."""
+        self.log.swaps.clear()
+        self.log.programs.clear()
+        self.log.requests.clear()
+        self.log.reused = 0
+
+
+class _DeviceExecutor:
+    """Carries a schedule out on the device and keeps the log."""
+
+    def __init__(
+        self, runtime: Runtime, models: Sequence[LoadedModel], requests: Sequence[Request]
+    ) -> None:
+        self._device = runtime.device
+        self._swapper = runtime._swapper
+        self._log = runtime.log
+        self._timeout_s = runtime.timeout_s
+        self._models = models
+        self._requests = requests
+        self._job: Job | None = None
+        self._program: Pending | None = None
+        self._request_started_ps = runtime.device.now_ps()
+        self._fresh: dict[int, SwapRecord] = {}
+        self.results: list[Result] = []
+
+    def resident(self, partition: int) -> str | None:
+        return self._swapper.partitions[partition].active_module
+
+    def loading(self) -> tuple[int, str] | None:
+        return self._swapper.loading
+
+    def reuse(self, partition: int) -> None:
+        self._log.reused += 1
+
+    def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
+        staged = next(
+            model.staged[partition, module]
+            for model in self._models
+            if (partition, module) in model.staged
+        )
+        self._swapper.begin(module, staged, ahead, self._device.now_ps())
+
+    def finish_swap(self) -> None:
+        self._finish_swap(None)
+
+    def begin_job(self, job: Job) -> None:
+        request = self._requests[job.request]
+        model = request.model
+        if job.launch == 0:
+            model.write_input(request.codes)
+        self._job = job
+        self._program = self._device.submit(model.submission(job.launch, job.batch))
+
+    def wait(self) -> bool:
+        load, program = self._swapper.pending, self._program
+        pendings = [p for p in (load, program) if p is not None]
+        completion = self._device.wait(*pendings, timeout_s=self._timeout_s)
+        if completion.pending is load:
+            self._finish_swap(completion)
+            return False
+        self._end_job(completion)
+        return True
+
+    def _finish_swap(self, completion: Completion | None) -> None:
+        before = len(self._log.swaps)
+        self._swapper.finish(completion)
+        for record in self._log.swaps[before:]:
+            self._fresh[record.partition] = record
+
+    def _end_job(self, completion: Completion) -> None:
+        job, self._job, self._program = self._job, None, None
+        if job is None:
+            return
+        model = self._requests[job.request].model
+        name = model.deployment.network.name
+        self._log.programs.append(
+            ProgramRecord(
+                name,
+                job.request,
+                job.launch,
+                completion.started_ps,
+                completion.ended_ps,
+                completion.busy_ps,
+                completion.bank,
+            )
+        )
+        for partition in job.modules:
+            self._note_first_result(partition, completion)
+        if job.launch == len(model.deployment.launches) - 1:
+            self.results.append(Result(model.read_output(job.batch), completion.bank))
+            ended = self._device.now_ps()
+            self._log.requests.append(
+                RequestRecord(
+                    name, job.request, job.batch, self._request_started_ps, ended, completion.bank
+                )
+            )
+            self._request_started_ps = ended
+
+    def _note_first_result(self, partition: int, completion: Completion) -> None:
+        record = self._fresh.pop(partition, None)
+        if record is None:
+            return
+        clock_ps = self._device.capabilities.board.clock_ps
+        timeline = completion.timeline
+        if timeline is None or partition not in timeline.end:
+            first = completion.busy_ps.get(partition, (0, completion.ended_ps))[1]
+            record.phases_ps["first_result"] = first - completion.started_ps
+            return
+        streamed = int(timeline.parameters_end[partition][0, 0])
+        record.phases_ps["parameters"] = streamed * clock_ps
+        record.phases_ps["first_result"] = int(timeline.end[partition][0, -1]) * clock_ps

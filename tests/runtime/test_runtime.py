@@ -1,0 +1,208 @@
+"""Networks on the emulator: golden bytes, predicted times, shared devices, failed swaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from fpga_rt.arch.boards import board
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.device.faults import CorruptLoad, LostCompletion, StalledPort, WrongModule
+from fpga_rt.device.interface import Device
+from fpga_rt.errors import DeviceError, ExecutionError, ReconfigurationError
+from fpga_rt.network import golden
+from fpga_rt.network.graph import Network
+from fpga_rt.planner.compile import compile_network
+from fpga_rt.planner.predict import predict
+from fpga_rt.planner.schedule import Policy
+from fpga_rt.runtime.partition import State
+from fpga_rt.runtime.runtime import Request, Runtime
+from tests.random_networks import Builder, random_network
+
+PYNQ = board("pynq-z2")
+
+
+@pytest.fixture
+def device() -> Iterator[Device]:
+    with Emulator("pynq-z2", memory_bytes=16 << 20) as opened:
+        yield opened
+
+
+def _codes(network: Network, count: int, seed: int = 0) -> np.ndarray:
+    shape = network.tensors[network.input].shape
+    rng = np.random.default_rng(seed)
+    return rng.integers(-128, 128, (count, *shape)).astype(np.int8)
+
+
+def _alternating(seed: int = 0, size: int = 12) -> Network:
+    builder = Builder(np.random.default_rng(seed), (size, size, 16))
+    for _ in range(2):
+        builder.convolution(16, 3)
+        builder.depthwise(3)
+        builder.maximum(2, 2)
+    builder.dense(5)
+    return builder.build(f"alternating{seed}")
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(20))
+def test_random_networks_equal_golden_at_the_predicted_times(
+    device: Device, seed: int, partitions: int
+) -> None:
+    network = random_network(seed)
+    deployment = compile_network(network, PYNQ, partitions)
+    codes = _codes(network, 5, seed)
+    batch, policy = 1 + seed % 4, ("none", "aggressive")[seed % 2]
+    origin = device.now_ps()
+    with Runtime(device, policy) as runtime:  # type: ignore[arg-type]
+        outputs = runtime.run(runtime.load(deployment), codes, batch)
+        np.testing.assert_array_equal(outputs, golden.run(network, codes))
+        spans = [(r.started_ps - origin, r.ended_ps - origin) for r in runtime.log.requests]
+        swaps = [(s.started_ps - origin, s.ended_ps - origin) for s in runtime.log.swaps]
+    sizes = [min(batch, 5 - first) for first in range(0, 5, batch)]
+    prediction = predict(PYNQ, [(deployment, size) for size in sizes], policy)  # type: ignore[arg-type]
+    assert spans == list(prediction.requests)
+    assert swaps == [(load.started_ps, load.ended_ps) for load in prediction.loads]
+
+
+def test_one_partition_loads_as_often_as_the_plan_changes_modules(device: Device) -> None:
+    network = _alternating()
+    deployment = compile_network(network, PYNQ, 1)
+    assert deployment.module_changes == 6
+    with Runtime(device) as runtime:
+        runtime.run(runtime.load(deployment), _codes(network, 4), batch=4)
+        swaps = runtime.report().swaps
+    assert (swaps["count"], swaps["initial"]) == (6, 1)
+
+
+def test_resident_modules_need_no_load_inside_a_warm_inference(device: Device) -> None:
+    network = _alternating()
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(network, PYNQ, 3))
+        runtime.run(model, _codes(network, 1))
+        runtime.clear_log()
+        runtime.run(model, _codes(network, 6))
+        assert runtime.log.swaps == []
+        assert runtime.report().swaps["reused"] > 0
+
+
+def _mixed(policy: Policy) -> tuple[list[np.ndarray], list[np.ndarray], float, int]:
+    networks = [_alternating(seed, 10 + seed) for seed in range(3)]
+    with Emulator("pynq-z2", memory_bytes=16 << 20) as opened, Runtime(opened, policy) as runtime:
+        models = [runtime.load(compile_network(n, PYNQ, 2)) for n in networks]
+        codes = [_codes(networks[i % 3], 8, i) for i in range(9)]
+        results = runtime.trace([Request(models[i % 3], c) for i, c in enumerate(codes)])
+        swaps = runtime.report().swaps
+    expected = [golden.run(networks[i % 3], c) for i, c in enumerate(codes)]
+    return [r.codes for r in results], expected, swaps["exposed_us"], swaps["count"]
+
+
+def test_several_networks_share_a_device_and_loading_ahead_exposes_less() -> None:
+    outputs, expected, demand, loads = _mixed("none")
+    for got, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    outputs, expected, ahead, loads_ahead = _mixed("aggressive")
+    for got, wanted in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert loads == loads_ahead > 0
+    assert ahead < demand
+
+
+def test_phases_of_a_swap_add_up_to_its_span(device: Device) -> None:
+    network = _alternating()
+    with Runtime(device, "none") as runtime:
+        runtime.run(runtime.load(compile_network(network, PYNQ, 1)), _codes(network, 2), 2)
+        for swap in runtime.log.swaps:
+            inside = ("queue", "quiesce", "decouple", "load", "reset", "identify", "recouple")
+            assert sum(swap.phases_ps[p] for p in inside) == swap.ended_ps - swap.started_ps
+            assert swap.phases_ps["first_result"] > swap.phases_ps["parameters"] > 0
+            assert swap.size_bytes == PYNQ.partitions[0].bitstream_bytes
+
+
+def test_a_handle_goes_stale_when_its_partition_is_swapped(device: Device) -> None:
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(_alternating(), PYNQ, 1))
+        handle = runtime.activate(model, "convolution_8x16", 0)
+        runtime.check(handle)
+        again = runtime.activate(model, "convolution_8x16", 0)
+        assert again == handle
+        runtime.activate(model, "depthwise_64", 0)
+        with pytest.raises(ExecutionError, match="stale handle to convolution_8x16 in partition"):
+            runtime.check(handle)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [CorruptLoad(2), WrongModule(2, 7), StalledPort(2), LostCompletion("load", 2)],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_after_a_failed_load_the_last_good_module_runs_again(fault: object) -> None:
+    network = _alternating()
+    deployment = compile_network(network, PYNQ, 1)
+    only = Builder(np.random.default_rng(5), (4, 4, 16))
+    only.convolution(8, 3)
+    simple = only.build("simple")
+    with Emulator("pynq-z2", memory_bytes=16 << 20, faults=[fault]) as opened:  # type: ignore[list-item]
+        with Runtime(opened, timeout_s=0.1) as runtime:
+            model = runtime.load(deployment)
+            good = runtime.load(compile_network(simple, PYNQ, 1))
+            before = runtime.activate(model, "convolution_8x16", 0)
+            with pytest.raises(ReconfigurationError) as error:
+                runtime.activate(model, "depthwise_64", 0)
+            assert "swap of depthwise_64 into partition rp0 failed" in str(error.value)
+            assert "convolution_8x16 was loaded back" in str(error.value)
+            assert error.value.partition_state == "active"
+            with pytest.raises(ExecutionError, match="stale"):
+                runtime.check(before)
+            codes = _codes(simple, 2)
+            np.testing.assert_array_equal(runtime.run(good, codes), golden.run(simple, codes))
+            back = runtime.log.swaps[-1]
+            assert (back.module, back.replaced) == ("convolution_8x16", "depthwise_64")
+
+
+def test_a_failed_first_load_leaves_the_partition_decoupled_and_named() -> None:
+    with Emulator("pynq-z2", memory_bytes=16 << 20, faults=[CorruptLoad(1)]) as opened:
+        with Runtime(opened) as runtime:
+            model = runtime.load(compile_network(_alternating(), PYNQ, 1))
+            with pytest.raises(ReconfigurationError, match="no module was there before"):
+                runtime.activate(model, "convolution_8x16", 0)
+            assert runtime.partitions[0].state is State.FAILED
+            runtime.activate(model, "convolution_8x16", 0)
+            assert runtime.partitions[0].state is State.ACTIVE
+
+
+def test_a_program_that_never_completes_times_out() -> None:
+    network = _alternating()
+    with Emulator("pynq-z2", memory_bytes=16 << 20, faults=[LostCompletion("program", 1)]) as dev:
+        with Runtime(dev, timeout_s=0.5) as runtime:
+            model = runtime.load(compile_network(network, PYNQ, 3))
+            with pytest.raises(DeviceError, match="program"):
+                runtime.run(model, _codes(network, 1))
+            codes = _codes(network, 1)
+            np.testing.assert_array_equal(runtime.run(model, codes), golden.run(network, codes))
+
+
+def test_a_deployment_for_another_board_is_refused(device: Device) -> None:
+    deployment = compile_network(_alternating(), board("kv260"))
+    with Runtime(device) as runtime, pytest.raises(DeviceError) as error:
+        runtime.load(deployment)
+    assert "compiled for board kv260, the device emulator is pynq-z2" in str(error.value)
+    assert "--board pynq-z2" in str(error.value)
+
+
+def test_closing_gives_all_device_memory_back(device: Device) -> None:
+    network = _alternating()
+    deployment = compile_network(network, PYNQ)
+    with Runtime(device) as runtime:
+        runtime.run(runtime.load(deployment), _codes(network, 2))
+    size = 12 << 20  # most of the memory: only free if the runtime gave its buffers back
+    device.allocate(size).free()
+
+
+def test_no_images_give_no_outputs(device: Device) -> None:
+    network = _alternating()
+    with Runtime(device) as runtime:
+        outputs = runtime.run(runtime.load(compile_network(network, PYNQ)), _codes(network, 0))
+    assert outputs.shape == (0, 1, 1, 5)
