@@ -86,7 +86,9 @@ def test_image_accuracy_over_all_ten_thousand_images() -> None:
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 3])
-@pytest.mark.parametrize(("name", "count"), [("resnet8", 24), ("ds-cnn", 64), ("vww", 8), ("ad", 64)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("resnet8", 24), ("ds-cnn", 64), ("vww", 8), ("ad", 64)]
+)
 def test_the_emulator_equals_golden(name: str, count: int, partitions: int) -> None:
     network = load(datasets.model_path(name))
     codes = _inputs(name, network, count)

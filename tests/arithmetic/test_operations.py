@@ -86,9 +86,7 @@ def test_convolution(
 
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("stride", STRIDES)
-def test_depthwise_convolution(
-    padding: tuple[int, int, int, int], stride: tuple[int, int]
-) -> None:
+def test_depthwise_convolution(padding: tuple[int, int, int, int], stride: tuple[int, int]) -> None:
     codes, weights = _codes(1, 8, 7, 3), _weights(3, 3, 3)
     bias = np.array([5, -7, 1000], np.int32)
     rule = _rule(3, 9 * 127 * 128 + 1000)

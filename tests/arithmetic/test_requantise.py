@@ -132,5 +132,7 @@ def test_addition_is_real_rounding_up_to_the_multiplier(
 
 
 def test_addition_refuses_a_scale_that_is_not_finite() -> None:
-    with pytest.raises(ModelError, match="addition: scale inf, expected 0 <= scale < 8.38861e\\+06"):
+    with pytest.raises(
+        ModelError, match=r"addition: scale inf, expected 0 <= scale < 8.38861e\\+06"
+    ):
         AdditionRule.from_scales((np.inf, 1.0), (0, 0), 0)
