@@ -53,7 +53,15 @@ class Register:
                 f"register {self.name} at {self.offset:#x}: expected a multiple of"
                 f" {self.size_bytes}"
             )
-        Layout(self.name, self.words, self.fields)
+        _ = self._layout
+
+    @cached_property
+    def _layout(self) -> Layout:
+        return Layout(self.name, self.words, self.fields)
+
+    @cached_property
+    def _fields_by_name(self) -> Mapping[str, Field]:
+        return {field.name: field for field in self.fields}
 
     @property
     def size_bytes(self) -> int:
@@ -66,10 +74,9 @@ class Register:
         Raises:
             ValueError: a name is unknown or a value does not fit.
         """
-        places = {field.name: field for field in self.fields}
         packed = 0
         for name, value in values.items():
-            field = places.get(name)
+            field = self._fields_by_name.get(name)
             if field is None:
                 raise ValueError(f"register {self.name} has no field {name}")
             if not field.minimum <= value <= field.maximum:
@@ -81,8 +88,7 @@ class Register:
 
     def unpack(self, value: int) -> dict[str, int]:
         """Split the register's value into a value per field."""
-        record = Layout(self.name, self.words, self.fields)
-        return record.decode(value.to_bytes(self.size_bytes, "little"))
+        return self._layout.decode(value.to_bytes(self.size_bytes, "little"))
 
     def word_values(self, value: int) -> tuple[int, ...]:
         """Split the register's value into 32-bit words, the low one first."""

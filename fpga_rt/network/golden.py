@@ -30,5 +30,5 @@ def run_all(network: Network, codes: NDArray[np.int8]) -> dict[str, NDArray[np.i
     values = {network.input: codes}
     for node in network.nodes:
         operands = (values[name] for name in node.inputs)
-        values[node.output] = node.operation.apply(*operands)  # type: ignore[call-arg]
+        values[node.output] = node.operation.apply(*operands)
     return values

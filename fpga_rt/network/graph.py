@@ -35,7 +35,8 @@ class Tensor:
     def quantise(self, values: NDArray[np.floating]) -> NDArray[np.int8]:
         """Turn real values into codes, rounding to nearest even."""
         codes = np.rint(np.asarray(values, np.float64) / self.scale) + self.zero_point
-        return np.clip(codes, INT8_LOW, INT8_HIGH).astype(np.int8)
+        clamped: NDArray[np.float64] = np.clip(codes, INT8_LOW, INT8_HIGH)
+        return clamped.astype(np.int8)
 
     def dequantise(self, codes: NDArray[np.int8]) -> NDArray[np.float32]:
         """Turn codes into real values."""
@@ -81,9 +82,27 @@ class Network:
             if node.output in known:
                 raise ModelError(f"node {node.name} writes {node.output} a second time")
             known.add(node.output)
+            self._check_operands(node)
             self._check_shape(node)
         if self.output not in known:
             raise ModelError(f"network {self.name}: no node writes its output {self.output}")
+
+    def _check_operands(self, node: Node) -> None:
+        for name in (*node.inputs, node.output):
+            if name not in self.tensors:
+                raise ModelError(f"node {node.name} uses {name}, which is not declared as a tensor")
+        shapes = [self.tensors[name].shape for name in node.inputs]
+        if len(set(shapes)) > 1:
+            raise ModelError(
+                f"node {node.name} adds {shapes[0]} and {shapes[1]}; expected equal shapes,"
+                " check the model's shapes"
+            )
+        wanted, got = _weighted_inputs(node.operation, shapes[0])
+        if wanted != got:
+            raise ModelError(
+                f"node {node.name} has weights for {wanted} inputs, but {node.inputs[0]} has"
+                f" {got}; check the model's shapes"
+            )
 
     def _check_shape(self, node: Node) -> None:
         shape = self.tensors[node.inputs[0]].shape
@@ -147,11 +166,11 @@ class Network:
                 f"input of {self.name} is not finite at {where} (image, row, column, channel);"
                 " expected real numbers, clean the data"
             )
-        return tensor.quantise(images)
+        return tensor.quantise(images.astype(np.float64))
 
     def _to_nhwc(self, values: NDArray[np.generic], shape: Shape) -> NDArray[np.generic]:
         height, width, channels = shape
-        file_shape = (channels, height, width) if self.layout == "NCHW" else shape
+        file_shape: tuple[int, ...] = (channels, height, width) if self.layout == "NCHW" else shape
         if self.input_rank < len(file_shape) + 1:
             file_shape = tuple(n for n in file_shape if n != 1) or (1,)
         if values.shape == file_shape:
@@ -162,7 +181,8 @@ class Network:
                 f" (images, {', '.join(map(str, file_shape))}); reshape it"
             )
         if self.layout == "NCHW":
-            return values.reshape(-1, channels, height, width).transpose(0, 2, 3, 1)
+            images: NDArray[np.generic] = values.reshape(-1, channels, height, width)
+            return images.transpose(0, 2, 3, 1)
         return values.reshape(-1, *shape)
 
     def decode_output(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -171,6 +191,15 @@ class Network:
         if height == width == 1:
             return codes.reshape(len(codes), -1)
         return codes.transpose(0, 3, 1, 2) if self.layout == "NCHW" else codes
+
+
+def _weighted_inputs(operation: Operation, shape: Shape) -> tuple[int, int]:
+    """Return the inputs that an operation's weights are for, and those that a shape has."""
+    if isinstance(operation, Dense):
+        return int(operation.weights.shape[1]), int(np.prod(shape))
+    if isinstance(operation, (Convolution, Depthwise)):
+        return int(operation.weights.shape[-1]), shape[2]
+    return shape[2], shape[2]
 
 
 def is_addition(node: Node) -> bool:
