@@ -53,15 +53,12 @@ class Register:
                 f"register {self.name} at {self.offset:#x}: expected a multiple of"
                 f" {self.size_bytes}"
             )
-        _ = self._layout
+        Layout(self.name, self.words, self.fields)
 
     @cached_property
-    def _layout(self) -> Layout:
-        return Layout(self.name, self.words, self.fields)
-
-    @cached_property
-    def _fields_by_name(self) -> Mapping[str, Field]:
-        return {field.name: field for field in self.fields}
+    def _places(self) -> Mapping[str, tuple[int, int, Field]]:
+        """Lowest bit, mask and field by name."""
+        return {f.name: (f.word * WORD_BITS + f.low, (1 << f.width) - 1, f) for f in self.fields}
 
     @property
     def size_bytes(self) -> int:
@@ -76,22 +73,28 @@ class Register:
         """
         packed = 0
         for name, value in values.items():
-            field = self._fields_by_name.get(name)
-            if field is None:
+            if name not in self._places:
                 raise ValueError(f"register {self.name} has no field {name}")
+            low, mask, field = self._places[name]
             if not field.minimum <= value <= field.maximum:
                 raise ValueError(
                     f"{self.name}.{name}: got {value}, expected {field.minimum}..{field.maximum}"
                 )
-            packed |= (value & ((1 << field.width) - 1)) << (field.word * WORD_BITS + field.low)
+            packed |= (value & mask) << low
         return packed
 
     def unpack(self, value: int) -> dict[str, int]:
         """Split the register's value into a value per field."""
-        return self._layout.decode(value.to_bytes(self.size_bytes, "little"))
+        values = {}
+        for name, (low, mask, field) in self._places.items():
+            bits = value >> low & mask
+            values[name] = bits - mask - 1 if field.signed and bits > field.maximum else bits
+        return values
 
     def word_values(self, value: int) -> tuple[int, ...]:
         """Split the register's value into 32-bit words, the low one first."""
+        if self.words == 1:
+            return (value & _WORD_MASK,)
         return tuple((value >> (WORD_BITS * word)) & _WORD_MASK for word in range(self.words))
 
 

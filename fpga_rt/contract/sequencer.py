@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from fpga_rt.errors import ExecutionError
 
 HEADER_CYCLES = 60
-"""Doorbell to the first descriptor request: one memory latency and the 20-odd beats of the header."""
+"""Doorbell to the first descriptor request: one memory latency and the beats of the header."""
 DESCRIPTOR_CYCLES = 40
 """First descriptor of a ring: latency, eight beats, decode; later ones are prefetched."""
 DISPATCH_CYCLES = 4

@@ -1,0 +1,339 @@
+"""What every device does, in one body for all of them.
+
+A device joins by a line in `DEVICES`; one that cannot run here skips with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from fpga_rt.arithmetic.accumulate import Padding
+from fpga_rt.arithmetic.operations import Addition, Convolution, DepthwiseConvolution, MaximumPool
+from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
+from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.contract.command import Segment
+from fpga_rt.contract.static_region import STATIC_REGION, SequencerError
+from fpga_rt.contract.submission import Placement
+from fpga_rt.device.interface import Device
+from fpga_rt.device.registry import devices, open_device
+from fpga_rt.errors import ArtifactError, DeviceError, ExecutionError, ReconfigurationError
+from fpga_rt.modules.layer import Layer
+from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
+
+DEVICES = [("emulator", "pynq-z2"), ("emulator", "kv260")]
+
+
+@pytest.fixture(params=DEVICES, ids=lambda p: f"{p[0]}-{p[1]}")
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    name, board = request.param
+    obstacle = {entry.name: entry.obstacle for entry in devices()}[name]
+    if obstacle:
+        pytest.skip(f"{name}: {obstacle}")
+    with open_device(name, board) as opened:
+        yield opened
+
+
+def rule(channels: int, scale: float) -> Requantisation:
+    return Requantisation.from_scales(np.full(channels, scale), 1 << 20, 3)
+
+
+def depthwise_layer() -> Layer:
+    """A 3x3 depthwise convolution of 5x6x10 with padding 1."""
+    random = np.random.default_rng(5)
+    weights = random.integers(-127, 128, (3, 3, 10), np.int8)
+    bias = random.integers(-900, 900, 10).astype(np.int32)
+    padding: Padding = (1, 1, 1, 1)
+    operation = DepthwiseConvolution(weights, bias, rule(10, 1 / 700), (1, 1), padding, 4)
+    return Layer("depthwise", operation, (5, 6, 10), (5, 6, 10))
+
+
+def addition_layer() -> Layer:
+    """An addition of two 4x4x8 tensors."""
+    operation = Addition(AdditionRule.from_scales((0.7, 0.9), (-3, 8), 2))
+    return Layer("addition", operation, (4, 4, 8), (4, 4, 8))
+
+
+def run_depthwise(device: Device, images: int = 2) -> LayerProgram:
+    activate(device, 0, "depthwise_8")
+    program = LayerProgram(device, module_named("depthwise_8"), depthwise_layer(), images)
+    program.fill(random_codes(7, (images, 5, 6, 10)))
+    return program
+
+
+def sequencer_error(device: Device) -> SequencerError:
+    register = STATIC_REGION["sequencer_status"]
+    return SequencerError(register.unpack(device.read32(register.offset))["error"])
+
+
+def test_opens_and_closes_twice(device: Device) -> None:
+    device.open()
+    device.close()
+    device.close()
+    with pytest.raises(DeviceError, match=r"is closed; call open\(\) first"):
+        device.allocate(64)
+    with pytest.raises(DeviceError, match="is closed"):
+        device.read32(0)
+    device.open()
+    assert device.identify(0) == 0
+
+
+def test_capabilities_say_what_its_times_are(device: Device) -> None:
+    capabilities = device.capabilities
+    assert capabilities.clock in ("virtual", "wall")
+    assert capabilities.origin in ("modelled", "rtl", "measured", "replayed")
+    assert len(capabilities.assumptions) >= 1
+    assert capabilities.alignment_bytes == 64
+
+
+def test_buffers_are_zeroed_aligned_and_apart(device: Device) -> None:
+    first, second = device.allocate(100), device.allocate(100)
+    for buffer in (first, second):
+        assert buffer.address % device.capabilities.alignment_bytes == 0
+        assert buffer.view.shape == (100,)
+        assert not buffer.view.any()
+    first.view[:] = 1
+    first.flush()
+    second.invalidate()
+    assert not second.view.any()
+    first.free()
+    second.free()
+
+
+def test_full_memory_is_reported(device: Device) -> None:
+    with pytest.raises(DeviceError, match="device memory is full"):
+        device.allocate(device.capabilities.memory_bytes + 1)
+
+
+def test_registers_read_back(device: Device) -> None:
+    board = device.capabilities.board
+    assert device.read32(STATIC_REGION["map_id"].offset) == STATIC_REGION.map_id
+    assert device.read32(STATIC_REGION["capabilities"].offset) == len(board.partitions)
+    assert device.read32(STATIC_REGION["feature_memory"].offset) == board.feature_memory_bytes
+    assert device.read32(STATIC_REGION["idcode"].offset) == board.device.idcode
+    source = STATIC_REGION["configuration_source"].offset
+    device.write32(source + 4, 0xABCD)
+    device.write32(source, 0x1234)
+    assert (device.read32(source), device.read32(source + 4)) == (0x1234, 0xABCD)
+
+
+def test_registers_that_do_not_exist_are_refused(device: Device) -> None:
+    with pytest.raises(DeviceError, match="no register at offset 0xffc"):
+        device.read32(0xFFC)
+    with pytest.raises(DeviceError, match="map_id"):
+        device.write32(STATIC_REGION["map_id"].offset, 1)
+
+
+def test_accesses_and_partitions_outside_are_refused(device: Device) -> None:
+    with pytest.raises(DeviceError, match=r"has no partition 9: expected 0\.\."):
+        device.decouple(9)
+
+
+def test_staging_is_idempotent(device: Device) -> None:
+    first = stage(device, 0, module_named("pooling_8"))
+    assert stage(device, 0, module_named("pooling_8")) is first
+    assert first.module_id == module_named("pooling_8").module_id
+    assert first.bitstream_bytes == device.capabilities.board.partitions[0].bitstream_bytes
+
+
+def test_bad_bitstreams_are_refused_before_anything_is_loaded(device: Device) -> None:
+    board = device.capabilities.board
+    module_id = module_named("pooling_8").module_id
+    good = simulation_bitstream(board.device, board.partitions[0], module_id)
+    flipped = bytearray(good)
+    flipped[len(good) // 2] ^= 1
+    with pytest.raises(ArtifactError, match="CRC"):
+        device.stage(bytes(flipped), 0)
+    with pytest.raises(ArtifactError):
+        device.stage(good, 1)
+    with pytest.raises(ArtifactError):
+        device.stage(good[:-400], 0)
+
+
+def test_a_load_brings_the_module(device: Device) -> None:
+    staged = stage(device, 1, module_named("pooling_8"))
+    device.decouple(1)
+    pending = device.begin_load(1, staged, "icap")
+    assert pending.kind == "load"
+    completion = device.wait(pending)
+    assert completion.pending is pending
+    assert completion.size_bytes == staged.bitstream_bytes
+    assert sum(completion.phases_ps.values()) == completion.ended_ps - completion.started_ps
+    assert list(completion.phases_ps) == ["queue", "setup", "transfer", "contention"]
+    device.reset(1)
+    assert device.identify(1) == staged.module_id
+    device.recouple(1)
+    assert device.identify(0) == 0
+
+
+def test_one_load_at_a_time(device: Device) -> None:
+    staged = stage(device, 0, module_named("pooling_8"))
+    other = stage(device, 1, module_named("pooling_8"))
+    device.decouple(0)
+    device.decouple(1)
+    pending = device.begin_load(0, staged, "icap")
+    with pytest.raises(
+        DeviceError, match="busy: the load of partition 0 through icap is in flight"
+    ):
+        device.begin_load(1, other, "icap")
+    device.wait(pending)
+    device.wait(device.begin_load(1, other, "icap"))
+
+
+def test_a_load_into_a_coupled_partition_is_refused(device: Device) -> None:
+    staged = activate(device, 0, "pooling_8")
+    with pytest.raises(ReconfigurationError, match="is active and not decoupled") as caught:
+        device.begin_load(0, staged, "icap")
+    assert caught.value.partition_state == "active"
+
+
+def test_loads_name_their_port_and_their_partition(device: Device) -> None:
+    staged = stage(device, 0, module_named("pooling_8"))
+    with pytest.raises(DeviceError, match="no configuration port 'jtag': use one of icap"):
+        device.begin_load(0, staged, "jtag")
+    with pytest.raises(DeviceError, match="is not staged for partition 1"):
+        device.begin_load(1, staged, "icap")
+
+
+def test_a_partition_without_a_module_stays_isolated(device: Device) -> None:
+    with pytest.raises(ReconfigurationError, match="is empty and stays decoupled") as caught:
+        device.recouple(0)
+    assert caught.value.partition_state == "empty"
+
+
+def test_what_was_staged_is_gone_after_closing(device: Device) -> None:
+    staged = stage(device, 0, module_named("pooling_8"))
+    device.close()
+    device.open()
+    with pytest.raises(DeviceError, match="is not staged for partition 0"):
+        device.begin_load(0, staged, "icap")
+
+
+def test_a_depthwise_command_equals_the_arithmetic(device: Device) -> None:
+    program = run_depthwise(device)
+    pending = device.submit(program.submission(bank=6))
+    completion = device.wait(pending)
+    codes = program.tensor(Segment.INPUT)
+    assert (program.tensor(Segment.OUTPUT) == program.layer.operation.apply(codes)).all()  # type: ignore[call-arg]  # one operand
+    assert completion.bank == 6
+    assert completion.started_ps < completion.ended_ps <= device.now_ps()
+    start, end = completion.busy_ps[0]
+    assert completion.started_ps < start < end < completion.ended_ps
+
+
+def test_an_addition_equals_the_arithmetic(device: Device) -> None:
+    activate(device, 1, "pooling_8")
+    layer = addition_layer()
+    program = LayerProgram(device, module_named("pooling_8"), layer, 3, partition=1)
+    a, b = random_codes(1, (3, 4, 4, 8)), random_codes(2, (3, 4, 4, 8))
+    # The rule in real numbers: each operand from its zero point, scaled, rounded, shifted.
+    real = 0.7 * (a.astype(float) + 3) + 0.9 * (b.astype(float) - 8) + 2
+    got = program.run(a, b)
+    assert np.abs(got - np.clip(real, -128, 127)).max() <= 0.51
+    assert isinstance(layer.operation, Addition)
+    assert (got == layer.operation.apply(a, b)).all()
+
+
+@pytest.mark.parametrize("shift", [0, 1, 60])
+def test_a_wrong_address_gives_the_bytes_that_lie_there(device: Device, shift: int) -> None:
+    """Move the input of a maximum pool of 2x2; NumPy computes what the bytes there give."""
+    activate(device, 0, "pooling_8")
+    layer = Layer("pool", MaximumPool((2, 2), (2, 2)), (6, 6, 4), (3, 3, 4))
+    program = LayerProgram(device, module_named("pooling_8"), layer, 1)
+    buffer = device.allocate(256)
+    buffer.view[:] = random_codes(3, (256,)).view(np.uint8)
+    buffer.flush()
+    program.placements[Segment.INPUT] = Placement(buffer.address, 0, 1)
+    program.commands[0]["input"] += shift
+    window = buffer.view[shift : shift + 144].view(np.int8).reshape(3, 2, 3, 2, 4)
+    device.wait(device.submit(program.submission()))
+    assert (program.tensor(Segment.OUTPUT)[0] == window.max(axis=(1, 3))).all()
+
+
+def test_an_address_outside_of_the_memory_is_a_bus_error(device: Device) -> None:
+    program = run_depthwise(device)
+    program.placements[Segment.INPUT] = Placement(0x100, 0, 1)
+    pending = device.submit(program.submission())
+    with pytest.raises(ExecutionError, match="BUS error at partition 0 command 0"):
+        device.wait(pending)
+    assert sequencer_error(device) is SequencerError.BUS
+    program.placements[Segment.INPUT] = Placement(program.buffers[Segment.INPUT].address)
+    device.wait(device.submit(program.submission()))
+    assert sequencer_error(device) is SequencerError.NONE
+
+
+def test_a_descriptor_out_of_order_is_refused(device: Device) -> None:
+    program = run_depthwise(device)
+    program.commands[0]["sequence"] = 5
+    with pytest.raises(ExecutionError, match="SEQUENCE error at partition 0 command 0"):
+        device.wait(device.submit(program.submission()))
+    assert sequencer_error(device) is SequencerError.SEQUENCE
+
+
+def test_programs_run_on_active_partitions_only(device: Device) -> None:
+    program = run_depthwise(device)
+    device.decouple(0)
+    with pytest.raises(ExecutionError, match="PARTITION error at partition 0"):
+        device.wait(device.submit(program.submission()))
+    device.recouple(0)
+    device.wait(device.submit(program.submission()))
+    program.partition = 1
+    with pytest.raises(ExecutionError, match="PARTITION error at partition 1"):
+        device.wait(device.submit(program.submission()))
+
+
+def test_a_module_refuses_what_it_does_not_offer(device: Device) -> None:
+    activate(device, 0, "pooling_8")
+    weights = np.ones((4, 1, 1, 4), np.int8)
+    operation = Convolution(weights, np.zeros(4, np.int32), rule(4, 0.1))
+    layer = Layer("convolution", operation, (2, 2, 4), (2, 2, 4))
+    program = LayerProgram(device, module_named("convolution_2x4"), layer, 1)
+    with pytest.raises(ExecutionError, match="MODULE error at partition 0 command 0"):
+        device.wait(device.submit(program.submission()))
+
+
+def test_one_submission_at_a_time(device: Device) -> None:
+    program = run_depthwise(device)
+    pending = device.submit(program.submission())
+    with pytest.raises(DeviceError, match="busy: the program on partitions 0 is in flight"):
+        device.submit(program.submission())
+    device.wait(pending)
+    with pytest.raises(DeviceError, match="the program on partitions 0 is not in flight"):
+        device.wait(pending)
+
+
+def test_a_load_overlaps_a_program(device: Device) -> None:
+    program = run_depthwise(device, images=2)
+    staged = stage(device, 1, module_named("pooling_8"))
+    device.decouple(1)
+    load = device.begin_load(1, staged, "icap")
+    running = device.submit(program.submission())
+    first = device.wait(load, running)
+    second = device.wait(load if first.pending is running else running)
+    assert {first.pending.kind, second.pending.kind} == {"load", "program"}
+    assert first.ended_ps <= second.ended_ps
+    starts = (first.started_ps, second.started_ps)
+    assert max(starts) < first.ended_ps
+    codes = program.tensor(Segment.INPUT)
+    assert (program.tensor(Segment.OUTPUT) == program.layer.operation.apply(codes)).all()  # type: ignore[call-arg]  # one operand
+
+
+def test_waiting_too_long_aborts(device: Device) -> None:
+    staged = stage(device, 0, module_named("pooling_8"))
+    device.decouple(0)
+    pending = device.begin_load(0, staged, "icap")
+    with pytest.raises(
+        DeviceError,
+        match="timeout, the load of partition 0 through icap did not end in 1e-06 s of device time",
+    ):
+        device.wait(pending, timeout_s=1e-6)
+    with pytest.raises(ReconfigurationError, match="is failed and stays decoupled"):
+        device.recouple(0)
+    activate(device, 0, "pooling_8")
+
+
+def test_waiting_for_nothing_is_misuse(device: Device) -> None:
+    with pytest.raises(ValueError, match="at least one pending"):
+        device.wait()

@@ -1,0 +1,79 @@
+"""Contention between a load and programs, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fpga_rt.arch.boards import board
+from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.contract.command import Segment
+from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
+from fpga_rt.contract.static_region import ConfigurationError
+from fpga_rt.contract.submission import Placement
+from fpga_rt.device.emulated_port import LoadError, flip_bit, module_in, stretched_end
+from fpga_rt.device.emulator import Emulator
+from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
+from tests.device.test_emulator import POOL
+
+
+@pytest.mark.parametrize(
+    ("percent", "busy", "end"),
+    [
+        (0, [(0, 10**6)], 1100),
+        (50, [], 1100),
+        (50, [(0, 100), (1100, 2000)], 1100),  # before and after
+        (50, [(100, 400)], 1200),  # 300 ps do the work of 200
+        (50, [(0, 10**6)], 1600),  # all of it
+        (50, [(200, 500), (700, 1000)], 1300),  # 100 + 200 + 200 + 200, then 300 free
+        (50, [(1000, 10**6)], 1150),  # the last 100 take 150
+        (33, [(0, 10**6)], 1430),
+        (33, [(100, 101)], 1101),  # rounded up
+    ],
+)
+def test_stretched_end(percent: int, busy: list[tuple[int, int]], end: int) -> None:
+    assert stretched_end(100, 1000, percent, busy) == end
+
+
+def contended(percent: int) -> Emulator:
+    pynq = board("pynq-z2")
+    port = replace(pynq.ports["icap"], contention_percent=percent)
+    device = Emulator(replace(pynq, ports={"icap": port}), memory_bytes=1 << 20)
+    device.open()
+    return device
+
+
+@pytest.mark.parametrize("on_chip", [False, True])
+def test_programs_with_features_in_dram_slow_a_load(on_chip: bool) -> None:
+    device = contended(50)
+    activate(device, 0, "pooling_8")
+    program = LayerProgram(device, module_named("pooling_8"), POOL, 40)
+    program.fill(random_codes(1, (40, 6, 6, 8)))
+    if on_chip:
+        program.placements[Segment.FEATURES] = Placement(FEATURE_MEMORY_BASE, 64, 40)
+    load = device.begin_load(1, stage(device, 1, module_named("pooling_8")), "icap")
+    runs = [device.wait(load, device.submit(program.submission())) for _ in range(2)]
+    completion = device.wait(load)
+    overlap = sum(run.ended_ps - run.started_ps for run in runs)
+    # In its overlap with programs a load does two thirds of the work, so a third comes after.
+    assert completion.phases_ps["contention"] == (0 if on_chip else -(-overlap // 3))
+    size = device.board.partitions[1].bitstream_bytes
+    assert completion.phases_ps["transfer"] == -(-size * 10**12 // 382_000_000)
+
+
+def test_the_port_tells_another_device_from_corruption() -> None:
+    pynq, zcu104 = board("pynq-z2"), board("zcu104")
+    module_id = module_named("pooling_8").module_id
+    stream = simulation_bitstream(pynq.device, pynq.partitions[0], module_id)
+    assert module_in(stream, pynq, 0) == module_id
+    with pytest.raises(LoadError, match="CRC") as caught:
+        module_in(flip_bit(stream), pynq, 0)
+    assert caught.value.code is ConfigurationError.CRC
+    foreign = simulation_bitstream(zcu104.device, zcu104.partitions[0], module_id)
+    with pytest.raises(LoadError) as caught:
+        module_in(foreign, pynq, 0)
+    assert caught.value.code is ConfigurationError.IDCODE
+    with pytest.raises(LoadError) as caught:
+        module_in(b"nothing", pynq, 0)
+    assert caught.value.code is ConfigurationError.CRC

@@ -1,0 +1,165 @@
+"""Cycle formulas against sums made by hand from the modules' descriptions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpga_rt.arch.boards import MemoryPort
+from fpga_rt.arithmetic.operations import (
+    Addition,
+    AveragePool,
+    Convolution,
+    Dense,
+    DepthwiseConvolution,
+)
+from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
+from fpga_rt.contract.command import Segment
+from fpga_rt.modules.geometry import Ports, row_beats, rows_after
+from fpga_rt.modules.layer import Computed, Layer, Operands, Place, Tile
+from fpga_rt.modules.module import Module
+from tests.device.programs import module_named
+
+CHIP = MemoryPort(2)
+DRAM = MemoryPort(30, 5, 4)
+ON_CHIP = Ports(CHIP, CHIP, CHIP, DRAM)
+IN_DRAM = Ports(DRAM, DRAM, DRAM, DRAM)
+
+START, PIPELINE, ROW = 8, 24, 2
+
+
+def rule(channels: int) -> Requantisation:
+    return Requantisation.from_scales(np.full(channels, 1e-3), 1 << 20, 0)
+
+
+def convolution(outputs: int, kernel: int, channels: int, stride: int, pad: int) -> Convolution:
+    weights = np.ones((outputs, kernel, kernel, channels), np.int8)
+    bias = np.zeros(outputs, np.int32)
+    padding = (pad, pad, pad, pad)
+    return Convolution(weights, bias, rule(outputs), (stride, stride), padding)
+
+
+def layer_of(operation: Computed, shape: tuple[int, int, int], fused: bool = False) -> Layer:
+    addition = AdditionRule(1, 1, 1, 0) if fused else None
+    return Layer("layer", operation, shape, operation.output_shape(shape), addition)
+
+
+def fields_of(module: Module, layer: Layer, tile: int = 0) -> dict[str, int]:
+    operands = Operands(
+        Place(Segment.INPUT, 0, layer.input_shape),
+        Place(Segment.OUTPUT, 0, layer.output_shape),
+        Place(Segment.FEATURES, 0, layer.output_shape),
+    )
+    return module.command(layer, module.tiles(layer)[tile], operands)
+
+
+def test_resnet8_layer_on_chip() -> None:
+    """16 -> 16 channels, 3x3, 32x32, on 8x16 lanes: nine steps a window and two groups."""
+    module = module_named("convolution_8x16")
+    layer = layer_of(convolution(16, 3, 16, 1, 1), (32, 32, 16))
+    cost = module.cost(fields_of(module, layer), ON_CHIP)
+    row = 32 * 2 * 9
+    row_load = 32 * 16 // 8  # beats, hidden behind computing
+    assert row_load < row + ROW
+    assert cost.compute == START + 2 + 2 * row_load + 32 * (row + ROW) + PIPELINE + 2
+    blocks = 32 + 8 * 16 + 2 * 9 * 128  # table, then two groups of nine words of 128 weights
+    assert cost.parameters == 30 + -(-blocks // 8 * 5 // 4)
+    products = 32 * 32 * 16 * 16 * 9
+    assert products / (cost.compute * 128) > 0.98  # multipliers busy
+
+
+def test_residual_rows_are_loaded_beside_input_rows() -> None:
+    """With a fused addition a row loads 64 beats of input and 64 of the residual."""
+    module = module_named("convolution_16x32")
+    layer = layer_of(convolution(16, 1, 16, 1, 0), (32, 32, 16), fused=True)
+    cost = module.cost(fields_of(module, layer), IN_DRAM)
+    load = 80 + 80  # 5/4 cycles a beat, each
+    row = 32 * 1 * 4  # one step, but requantisation and addition take four cycles a group
+    store = 80
+    busy = max(row, store) + ROW
+    assert busy < load
+    expected = START + 30 + 30 + load + 31 * load + busy + PIPELINE + 30
+    assert cost.compute == expected
+
+
+def test_input_channels_fold_over_kernel_columns() -> None:
+    """3 channels on 16 input lanes: the three columns of a row share a step."""
+    module = module_named("convolution_8x16")
+    layer = layer_of(convolution(16, 3, 3, 1, 1), (32, 32, 3))
+    cost = module.cost(fields_of(module, layer), ON_CHIP)
+    row = 32 * 2 * 3
+    beats = 12  # 96 bytes a row
+    assert cost.compute == START + 2 + 2 * beats + 32 * (row + ROW) + PIPELINE + 2
+
+
+def test_strided_rows_load_two_input_rows() -> None:
+    module = module_named("convolution_16x32")
+    layer = layer_of(convolution(32, 1, 16, 2, 0), (32, 32, 16))
+    fields = fields_of(module, layer)
+    assert rows_after(fields) == list(range(1, 32, 2))
+    cost = module.cost(fields, IN_DRAM)
+    row = 16 * 2 * 2
+    busy = max(row, 80) + ROW  # 16 pixels of 32 channels are 64 beats
+    first, two = 78, 155  # rows of 31 pixels: the stride leaves out the last; 62 beats each
+    expected = START + 30 + first + 15 * max(busy, two) + busy + PIPELINE + 30
+    assert cost.compute == expected
+
+
+def test_depthwise_windows_take_their_kernel() -> None:
+    """64 channels on 16 lanes are four groups of nine cycles."""
+    module = module_named("depthwise_16")
+    operation = DepthwiseConvolution(
+        np.ones((3, 3, 64), np.int8), np.zeros(64, np.int32), rule(64), (1, 1), (1, 1, 1, 1)
+    )
+    layer = layer_of(operation, (25, 5, 64))
+    cost = module.cost(fields_of(module, layer), ON_CHIP)
+    row = 5 * 4 * 9
+    beats = 40
+    assert cost.compute == START + 2 + 2 * beats + 25 * (row + ROW) + PIPELINE + 2
+    assert cost.parameters == 30 + (32 + 8 * 64 + 4 * 9 * 16) // 8 * 5 // 4
+
+
+def test_dense_weights_stream() -> None:
+    """640 -> 128 on 8 lanes: 80 beats a row, five for four cycles."""
+    module = module_named("dense_8")
+    operation = Dense(np.ones((128, 640), np.int8), np.zeros(128, np.int32), rule(128))
+    layer = layer_of(operation, (1, 1, 640))
+    cost = module.cost(fields_of(module, layer), ON_CHIP)
+    assert cost.compute == START + 2 + 80 + 30 + 128 * 80 * 5 // 4 + PIPELINE + 2
+    assert cost.parameters == 30 + (32 + 8 * 128) // 8 * 5 // 4
+
+
+def test_an_average_of_everything_is_one_row() -> None:
+    module = module_named("pooling_8")
+    operation = AveragePool((8, 8), np.zeros(64, np.int32), rule(64))
+    layer = layer_of(operation, (8, 8, 64))
+    cost = module.cost(fields_of(module, layer), ON_CHIP)
+    assert cost.compute == START + 2 + 8 * 64 + (8 * 64 + ROW) + PIPELINE + 2
+    assert cost.parameters == 30 + (32 + 8 * 64) // 8 * 5 // 4
+
+
+def test_an_addition_reads_two_tensors() -> None:
+    module = module_named("pooling_8")
+    layer = layer_of(Addition(AdditionRule(1, 1, 1, 0)), (8, 8, 16))
+    cost = module.cost(fields_of(module, layer), ON_CHIP)
+    row = 8 * 2 * 4  # an addition takes four cycles a group
+    load = 16 + 16
+    body = 7 * max(row + ROW, load) + row + ROW
+    assert cost.compute == START + 2 + 2 + load + body + PIPELINE + 2
+    assert cost.parameters == 30 + 5
+
+
+def test_rows_that_are_not_aligned_take_one_beat_more_for_each_piece() -> None:
+    assert row_beats(0, 4, 8, 8, 32) == 4
+    assert row_beats(3, 4, 8, 8, 32) == 5
+    assert row_beats(0, 4, 8, 8, 33) == 5
+    assert row_beats(0, 4, 8, 16, 64) == 4  # a piece for each pixel
+    assert row_beats(0, 4, 8, 20, 80) == 8
+    assert row_beats(0, 1, 10, 0, 0) == 2
+
+
+def test_tiles_cover_the_output_once() -> None:
+    """256 outputs of a 1x1 with 64 inputs: two steps a group fit 128 groups of 2x4 lanes."""
+    module = module_named("convolution_2x4")
+    layer = layer_of(convolution(256, 1, 64, 1, 0), (3, 3, 64))
+    tiles = module.tiles(layer)
+    assert tiles == tuple(Tile((first, first + 32), (0, 3)) for first in range(0, 256, 32))

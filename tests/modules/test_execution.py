@@ -1,0 +1,121 @@
+"""Every module equals the arithmetic through device memory, tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fpga_rt.arithmetic.operations import (
+    Addition,
+    AveragePool,
+    Convolution,
+    Dense,
+    DepthwiseConvolution,
+    MaximumPool,
+)
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.modules.layer import Computed, Layer
+from tests.device.layers import addition, expected, layers, requantisation, weights
+from tests.device.programs import LayerProgram, activate, module_named, random_codes
+
+OFFERS: list[tuple[str, type[Computed]]] = [
+    ("convolution_8x16", Convolution),
+    ("convolution_2x4", Convolution),
+    ("convolution_16x32", Dense),
+    ("convolution_4x8", Dense),
+    ("convolution_8x16", AveragePool),
+    ("depthwise_16", DepthwiseConvolution),
+    ("depthwise_2", DepthwiseConvolution),
+    ("depthwise_8", AveragePool),
+    ("dense_8", Dense),
+    ("dense_2", Dense),
+    ("pooling_8", AveragePool),
+    ("pooling_2", MaximumPool),
+    ("pooling_8", Addition),
+]
+
+
+@pytest.fixture(scope="module")
+def devices() -> Iterator[dict[str, Emulator]]:
+    """One open device for each module, loaded into partition 0."""
+    opened: dict[str, Emulator] = {}
+    for name in {name for name, _ in OFFERS}:
+        opened[name] = Emulator("pynq-z2", memory_bytes=1 << 20)
+        opened[name].open()
+        activate(opened[name], 0, name)
+    yield opened
+    for device in opened.values():
+        device.close()
+
+
+@pytest.mark.parametrize(("name", "kind"), OFFERS)
+@settings(max_examples=12)
+@given(data=st.data())
+def test_module_equals_arithmetic(
+    devices: dict[str, Emulator], name: str, kind: type[Computed], data: st.DataObject
+) -> None:
+    layer = data.draw(layers(kind))
+    module = module_named(name)
+    if module.refusal(layer) is not None:
+        return
+    images = data.draw(st.integers(1, 3))
+    codes = random_codes([1, images], (images, *layer.input_shape))
+    residual = random_codes([2, images], (images, *layer.output_shape))
+    program = LayerProgram(devices[name], module, layer, images)
+    try:
+        got = program.run(codes, residual)
+    finally:
+        program.free()
+    assert (got == expected(layer, codes, residual)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "shape", "fused", "tiles"),
+    [
+        ("convolution_2x4", 6, (5, 300, 16), False, 2),  # columns: four rows of 16 kB
+        ("convolution_2x4", 64, (4, 4, 40), False, 16),  # channels: 90 words a group
+        ("convolution_8x16", 40, (3, 150, 8), True, 2),  # columns: the residual's row of 4 kB
+    ],
+)
+def test_layers_cut_into_tiles_equal_the_arithmetic(
+    devices: dict[str, Emulator],
+    name: str,
+    outputs: int,
+    shape: tuple[int, int, int],
+    fused: bool,
+    tiles: int,
+) -> None:
+    random = np.random.default_rng(outputs)
+    values = weights(random, (outputs, 3, 3, shape[2]))
+    bias = random.integers(-900, 900, outputs).astype(np.int32)
+    rule = requantisation(random, outputs, 128 * 127 * 9 * shape[2])
+    operation = Convolution(values, bias, rule, (1, 1), (1, 1, 1, 1), 5)
+    extra = addition(random) if fused else None
+    layer = Layer("cut", operation, shape, operation.output_shape(shape), extra)
+    program = LayerProgram(devices[name], module_named(name), layer, 2)
+    assert len(program.commands) == tiles
+    codes = random_codes(1, (2, *shape))
+    residual = random_codes(2, (2, *layer.output_shape))
+    assert (program.run(codes, residual) == expected(layer, codes, residual)).all()
+
+
+def test_modules_say_what_they_refuse() -> None:
+    wide = MaximumPool((2, 2), (1, 1))
+    layer = Layer("wide", wide, (4, 4000, 8), (3, 3999, 8))
+    assert module_named("pooling_8").refusal(layer) == (
+        "its window exceeds the line memory of 16384 bytes"
+    )
+    assert module_named("dense_8").refusal(layer) == "dense does not compute MaximumPool"
+    assert module_named("depthwise_8").refusal(layer) == "depthwise does not compute MaximumPool"
+    values = np.ones((2, 3, 3, 600), np.int8)
+    rule = requantisation(np.random.default_rng(0), 2, 1 << 20)
+    operation = Convolution(values, np.zeros(2, np.int32), rule)
+    layer = Layer("deep", operation, (3, 3, 600), (1, 1, 2))
+    assert module_named("convolution_2x4").refusal(layer) == (
+        "one output channel group needs 1350 weight words of 256"
+    )
+    assert module_named("convolution_16x32").refusal(layer) is None
