@@ -68,7 +68,9 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 def keywords(count: int | None = None) -> tuple[Codes, Labels]:
     """Return the 1,000 keyword samples of the accuracy set."""
     with np.load(folder() / "mlperf-tiny" / "kws_1000_mfcc_int8.npz") as data:
-        return data["X"][:count].astype(np.int8), data["Y"][:count].astype(np.int64).reshape(-1)
+        codes: Codes = data["X"][:count].astype(np.int8)
+        labels: Labels = data["Y"][:count].astype(np.int64).reshape(-1)
+        return codes, labels
 
 
 def random_images(count: int, seed: int = 0) -> Codes:
@@ -82,7 +84,7 @@ def machine_sounds(scale: float, zero_point: int) -> Codes:
     path = folder() / "mlperf-tiny" / "ad_normal_id_01_00000000_hist_librosa.bin"
     frames = np.fromfile(path, "<f4").reshape(-1, 128)
     windows = np.stack([frames[i : i + 5].reshape(-1) for i in range(len(frames) - 4)])
-    codes = np.clip(np.rint(windows / scale) + zero_point, -128, 127).astype(np.int8)
+    codes: Codes = np.clip(np.rint(windows / scale) + zero_point, -128, 127).astype(np.int8)
     return codes.reshape(-1, 1, 1, 640)
 
 

@@ -8,9 +8,9 @@ Lanes are `output x input` channels: every cycle the module multiplies `input` a
 cycles for each group of `output` channels. When the input channels fill half of the lanes or
 less, `fold` neighbouring kernel columns share a step (they are neighbours in memory). Two output
 channels share an activation, hence one DSP48 for two products; half as many requantisation lanes
-as output lanes need two cycles for a group, four with an addition. Weights are resident: one half of the weight memory
-computes while the other fills, and a layer that exceeds a half is cut by output channels. Input
-rows sit in a line memory and are read from DRAM or feature memory once a command.
+as output lanes need two cycles for a group, four with an addition. Weights are resident: one half
+of the weight memory computes while the other fills, and a layer that exceeds a half is cut by
+output channels. Input rows sit in a line memory and are read once a command.
 
 Average pooling uses no weight memory: the module feeds itself an identity matrix.
 """

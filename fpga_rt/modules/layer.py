@@ -89,7 +89,7 @@ class Operands:
 
 
 def split(layer: Layer, channels: int, columns: int) -> tuple[Tile, ...]:
-    """Cut a layer into tiles of at most `channels` x `columns`, of nearly equal size."""
+    """Cut a layer into tiles of `channels` x `columns`; the last ones may be smaller."""
     _, width, depth = layer.output_shape
     return tuple(Tile(c, x) for x in _ranges(width, columns) for c in _ranges(depth, channels))
 

@@ -144,25 +144,28 @@ class Choice:
         """Refuse layers that no module in any partition computes.
 
         Raises:
-            PlanningError: names the layer and every module's reason.
+            PlanningError: names the layer and every family's reason.
         """
         offered = {m.name: m for modules in self.by_partition.values() for m in modules}
         for layer in self.layers:
-            if any(m.refusal(layer) is None for m in offered.values()):
-                continue
-            reasons = "; ".join(
-                f"{m.name}: {m.refusal(layer)}" for m in (offered or self._all).values()
-            )
-            raise PlanningError(
-                f"layer {layer.name} ({type(layer.operation).__name__}"
-                f" {layer.input_shape} -> {layer.output_shape}) fits no module in partitions"
-                f" {[p.name for p in self.partitions]}: {reasons}; use a larger board or a"
-                " smaller layer"
-            )
+            if all(m.refusal(layer) for m in offered.values()):
+                where = ", ".join(partition.name for partition in self.partitions)
+                raise PlanningError(
+                    f"layer {layer.name} ({type(layer.operation).__name__} {layer.input_shape} ->"
+                    f" {layer.output_shape}) fits no module in {where}: {self._reasons(layer)};"
+                    " use a larger board or a smaller layer"
+                )
 
-    @property
-    def _all(self) -> dict[str, Module]:
-        return {m.name: m for m in self.modules}
+    def _reasons(self, layer: Layer) -> str:
+        """Return why no family helps: the reason of its largest variant that fits."""
+        reasons = {}
+        for module in sorted(self.modules, key=_size):
+            largest = max((p.resources for p in self.partitions), key=lambda r: r.dsp)
+            refusal = module.refusal(layer) or f"takes {module.resources}, there are {largest}"
+            if module.family not in reasons or module.resources.fits_in(largest):
+                reasons[module.family] = f"{module.name}: {refusal}"
+        near = [text for text in reasons.values() if "does not compute" not in text]
+        return "; ".join(near or reasons.values())
 
 
 def _size(module: Module) -> tuple[int, int]:

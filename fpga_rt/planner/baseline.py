@@ -26,7 +26,7 @@ from fpga_rt.planner.predict import predict
 
 @dataclass(frozen=True)
 class Baseline:
-    """A static design of the same area: its modules, and the predicted latency of one image."""
+    """A static design of the same area: its modules, and the latency of a warm request."""
 
     modules: tuple[str, ...]
     resources: Resources
@@ -34,9 +34,18 @@ class Baseline:
 
 
 def static_baseline(
-    network: Network, board: Board, partitions: int | Sequence[int] | None = None
+    network: Network,
+    board: Board,
+    partitions: int | Sequence[int] | None = None,
+    batch: int = 1,
 ) -> Baseline | None:
     """Return the best static design found, None when the modules do not fit the area together.
+
+    Args:
+        network: the integer network.
+        board: its partitions' area is what the design may use.
+        partitions: how many partitions, or which; all by default.
+        batch: images of a request.
 
     Raises:
         PlanningError: the partitions do not exist.
@@ -56,7 +65,7 @@ def static_baseline(
         deployment = compile_network(network, static_board, modules=picked)
     except PlanningError:
         return None
-    prediction = predict(static_board, [(deployment, 1)] * 2, "none")
+    prediction = predict(static_board, [(deployment, batch)] * 2, "none")
     start, end = prediction.requests[-1]
     total = sum((module.resources for module in picked), Resources())
     return Baseline(tuple(m.name for m in picked), total, end - start)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.bitstream.build import simulation_bitstream
@@ -14,11 +15,34 @@ from fpga_rt.errors import PlanningError
 from fpga_rt.modules.module import Module
 from fpga_rt.modules.registry import modules as installed_modules
 from fpga_rt.network.graph import Network
-from fpga_rt.planner.arena import allocate
+from fpga_rt.planner.arena import Extent, allocate
 from fpga_rt.planner.assignment import Choice, Share
-from fpga_rt.planner.layers import PlannedLayer, plan_layers
+from fpga_rt.planner.layers import Layers, PlannedLayer, plan_layers
 from fpga_rt.planner.program import BlockStore, LaunchBuilder
 from fpga_rt.planner.residency import Placement, place
+
+_NO_FEATURES_IMAGES = 1 << 16
+"""A network of one layer has no feature maps; any batch fits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A network on a board before any module is placed."""
+
+    network: Network
+    board: Board
+    partitions: tuple[int, ...]
+    layers: Layers
+    choice: Choice
+    extents: Mapping[str, Extent]
+    features_bytes: int
+
+    @property
+    def on_chip_images(self) -> int:
+        """Images whose feature maps fit the feature memory together."""
+        if not self.features_bytes:
+            return _NO_FEATURES_IMAGES
+        return self.board.feature_memory_bytes // self.features_bytes
 
 
 def compile_network(
@@ -38,36 +62,58 @@ def compile_network(
     Raises:
         PlanningError: it does not fit, or the partitions do not exist.
     """
+    task = prepare(network, board, partitions, modules)
+    return assemble(task, place(board, task.choice, task.on_chip_images > 0))
+
+
+def prepare(
+    network: Network,
+    board: Board,
+    partitions: int | Sequence[int] | None = None,
+    modules: Sequence[Module] | None = None,
+) -> Task:
+    """Return the layers and tensors of a network, and the modules that may compute them.
+
+    Raises:
+        PlanningError: the partitions do not exist, or nothing is left for them to compute.
+    """
     chosen = choose_partitions(board, partitions)
     layers = plan_layers(network)
-    extents, features_bytes = allocate(layers)
-    on_chip_images = board.feature_memory_bytes // features_bytes if features_bytes else 1 << 16
     choice = Choice(
         tuple(item.layer for item in layers.layers),
         tuple(board.partitions[i] for i in chosen),
         tuple(modules or installed_modules()),
     )
-    placement = place(board, choice, on_chip_images > 0)
+    return Task(network, board, chosen, layers, choice, *allocate(layers))
+
+
+def assemble(task: Task, placement: Placement) -> Deployment:
+    """Return the deployment of a network whose modules are placed.
+
+    Raises:
+        PlanningError: a tensor or block exceeds what a command can address.
+    """
+    extents, layers, board = task.extents, task.layers, task.board
     weights, tables = BlockStore(), BlockStore()
     launches = tuple(
         _build(LaunchBuilder(extents, weights, tables, placement.costs.ports), group)
         for group in _cut(layers.layers, placement)
     )
-    _check_reach(network, weights.size_bytes, tables.size_bytes, features_bytes)
+    _check_reach(task.network, weights.size_bytes, tables.size_bytes, task.features_bytes)
     used = {m.name: m for r in placement.residencies for m in r.values()}
     return Deployment(
-        network=network,
+        network=task.network,
         board=board.name,
         map_id=STATIC_REGION.map_id,
-        partitions=chosen,
+        partitions=task.partitions,
         launches=launches,
         segments=Segments(
             extents[layers.input].size_bytes,
             extents[layers.output].size_bytes,
-            align(features_bytes),
+            align(task.features_bytes),
             weights.size_bytes,
             tables.size_bytes,
-            on_chip_images,
+            task.on_chip_images,
         ),
         blocks=weights.content | tables.content,
         module_ids={

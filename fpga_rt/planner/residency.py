@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -24,13 +25,23 @@ PLANNED_BATCH = 4
 _MOST_RESIDENCIES = 700
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
     """For every layer the residency it runs under and how it is shared."""
 
     residencies: tuple[dict[int, Module], ...]
     shares: tuple[Share, ...]
     costs: Costs
+
+    @cached_property
+    def cycles(self) -> int:
+        """Cycles of one image (an estimate for choosing)."""
+        return sum(share.cycles for share in self.shares)
+
+    @cached_property
+    def used(self) -> dict[int, Module]:
+        """The last module that each partition computes with."""
+        return {part.partition: part.module for share in self.shares for part in share.parts}
 
 
 def place(board: Board, choice: Choice, on_chip: bool) -> Placement:
@@ -41,10 +52,7 @@ def place(board: Board, choice: Choice, on_chip: bool) -> Placement:
     Raises:
         PlanningError: a layer fits nowhere, or there are too many combinations to weigh.
     """
-    choice.check()
-    indices = [p.index for p in choice.partitions if choice.by_partition[p.index]]
-    subsets = [s for n in range(len(indices), 0, -1) for s in combinations(indices, n)]
-    options = [_Option(choice, subset, Costs(board, on_chip, len(subset))) for subset in subsets]
+    options = _options(board, choice, on_chip)
     best = min(options, key=lambda option: option.resident_cycles)
     if np.isfinite(best.resident_cycles):
         path = [int(best.totals.argmin())] * len(choice.layers)
@@ -52,6 +60,32 @@ def place(board: Board, choice: Choice, on_chip: bool) -> Placement:
     everything = options[0]
     loads = _load_cycles(board, everything.residencies)
     return everything.placement(_cheapest_cycle(everything.cycles * PLANNED_BATCH, loads))
+
+
+def resident_placements(board: Board, choice: Choice, on_chip: bool, most: int) -> list[Placement]:
+    """Return placements that never change, fastest first, one for each set of modules used.
+
+    Raises:
+        PlanningError: a layer fits nowhere, or there are too many combinations to weigh.
+    """
+    found: dict[frozenset[tuple[int, str]], tuple[float, Placement]] = {}
+    for option in _options(board, choice, on_chip):
+        for state in np.flatnonzero(np.isfinite(option.totals)):
+            placement = option.placement([int(state)] * len(choice.layers))
+            key = frozenset((p, m.name) for p, m in placement.used.items())
+            cycles = float(option.totals[state])
+            if key not in found or cycles < found[key][0]:
+                found[key] = (cycles, placement)
+    ranked = sorted(found.values(), key=lambda pair: pair[0])
+    return [placement for _, placement in ranked[:most]]
+
+
+def _options(board: Board, choice: Choice, on_chip: bool) -> list[_Option]:
+    """Return every set of partitions with its residencies, the largest set first."""
+    choice.check()
+    indices = [p.index for p in choice.partitions if choice.by_partition[p.index]]
+    subsets = [s for n in range(len(indices), 0, -1) for s in combinations(indices, n)]
+    return [_Option(choice, subset, Costs(board, on_chip, len(subset))) for subset in subsets]
 
 
 class _Option:

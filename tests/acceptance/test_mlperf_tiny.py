@@ -124,7 +124,7 @@ def test_requests_of_three_models_alternate_on_one_device() -> None:
     expected = [golden.run(n, codes) for n, codes in zip(networks, inputs, strict=True)]
     exposed = {}
     for policy in ("none", "aggressive"):
-        with Emulator("pynq-z2") as device, Runtime(device, policy) as runtime:  # type: ignore[arg-type]
+        with Emulator("pynq-z2") as device, Runtime(device, policy) as runtime:
             models = [
                 runtime.load(compile_network(n, PYNQ, place))
                 for n, place in zip(networks, places, strict=True)
