@@ -25,11 +25,13 @@ __version__ = "0.1.0"
 __all__ = ["Runtime", "__version__", "compile", "load", "load_model", "open_device", "save"]
 
 
-def __getattr__(name: str) -> object:
-    """Return a name of `fpga_rt.api`."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("fpga_rt.api"), name)
+if not TYPE_CHECKING:  # else a type checker would accept every name
+
+    def __getattr__(name: str) -> object:
+        """Return a name of `fpga_rt.api`."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module("fpga_rt.api"), name)
 
 
 def __dir__() -> list[str]:

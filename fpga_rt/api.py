@@ -1,0 +1,100 @@
+"""The whole package in six names: load a model, compile, save and load, open a device, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpga_rt import frontend
+from fpga_rt.arch.boards import board as board_of
+from fpga_rt.deployment import archive
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.device import registry
+from fpga_rt.device.interface import Device
+from fpga_rt.errors import ModelError
+from fpga_rt.network.graph import Network
+from fpga_rt.planner.compile import compile_network
+from fpga_rt.runtime.runtime import Runtime
+
+__all__ = ["Runtime", "compile", "is_archive", "load", "load_model", "open_device", "save"]
+
+_MARK_BYTES = 4
+"""Of the archive's magic: enough to know one, even when a transfer in text mode hurt the rest."""
+
+
+def load_model(path: str | Path) -> Network:
+    """Load a quantised model file: .onnx (QDQ) or .tflite (int8).
+
+    Raises:
+        ModelError: missing, truncated, no model, unsupported, or compiled already.
+        ToolchainError: the extra that reads the format is not installed.
+    """
+    if is_archive(path):
+        raise ModelError(
+            f"{path} is a compiled deployment, expected a .onnx or .tflite model; run it with"
+            f" `fpga-rt run {path}`, or give the model that it was made from"
+        )
+    return frontend.load(path)
+
+
+def compile(
+    model: Network | str | Path, board: str = "pynq-z2", partitions: int | None = None
+) -> Deployment:
+    """Compile a network, or a model file, for a board.
+
+    Args:
+        model: a network, or the path of a .onnx or .tflite file.
+        board: name of the board, see `fpga-rt devices`.
+        partitions: how many of its partitions to use; all of them unless given.
+
+    Raises:
+        ModelError: the model cannot be read.
+        DeviceError: unknown board.
+        PlanningError: the network does not fit the board.
+    """
+    target = board_of(board)
+    network = model if isinstance(model, Network) else load_model(model)
+    return compile_network(network, target, partitions)
+
+
+def save(deployment: Deployment, path: str | Path) -> None:
+    """Write a deployment to one file, whole or not at all.
+
+    Raises:
+        ArtifactError: the file cannot be written.
+    """
+    archive.write(deployment, path)
+
+
+def load(path: str | Path) -> Deployment:
+    """Read a deployment that `save` wrote; every byte is checked.
+
+    Raises:
+        ArtifactError: missing, damaged, no deployment, or of another version.
+    """
+    return archive.read(path)
+
+
+def open_device(name: str = "emulator", board: str = "pynq-z2", **options: object) -> Device:
+    """Open a device; a `with` block closes it at its end.
+
+    Args:
+        name: of the device, see `fpga-rt devices`.
+        board: name of the board behind it.
+        options: what the device takes by keyword.
+
+    Raises:
+        DeviceError: unknown device or board, or the device cannot be used here.
+    """
+    return registry.open_device(name, board_of(board), **options)
+
+
+def is_archive(path: str | Path) -> bool:
+    """Tell whether a file is meant as a deployment, by its suffix or its first bytes."""
+    path = Path(path)
+    if path.suffix == archive.SUFFIX:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(_MARK_BYTES) == archive.MAGIC[:_MARK_BYTES]
+    except OSError:
+        return False

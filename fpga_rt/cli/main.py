@@ -1,0 +1,161 @@
+"""Entry point of `fpga-rt`: find the command, run it, turn errors into one line and a code."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn, Protocol
+
+from fpga_rt import __version__, errors
+
+_COMMANDS = {
+    "compile": "compile a model for a board into one archive",
+    "inspect": "show an archive's steps, modules, sizes and predicted times",
+    "run": "run a model or an archive and report latency, swaps and accuracy",
+    "devices": "list devices and boards",
+    "demo": "run the demo network: tables, timeline picture, trace, report",
+}
+_USAGE, _INTERRUPTED, _OTHER = 2, 130, errors.FpgaRtError.exit_code
+
+
+class Command(Protocol):
+    """What a command's module offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Describe its arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> None:
+        """Do it; print the result on standard output."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong usage in one line, like every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit."""
+        self.exit(_USAGE, f"fpga-rt: error: {message}; see `{self.prog} --help`\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code."""
+    _tolerate_encodings()
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        arguments = _parse(argv)
+    except SystemExit as stop:  # help, version, or wrong usage
+        return stop.code if isinstance(stop.code, int) else _USAGE
+    return _guarded(arguments, arguments.verbose + arguments.more_verbose)
+
+
+def _guarded(arguments: argparse.Namespace, verbosity: int) -> int:
+    """Run the command that was parsed; make one line and a code of whatever it raises."""
+    _log_to_stderr(verbosity)
+    try:
+        _import(arguments.command).run(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _fail("interrupted", _INTERRUPTED, False)
+    except BrokenPipeError:
+        return _close_stdout()
+    except argparse.ArgumentTypeError as error:
+        return _fail(f"{error}; see `fpga-rt {arguments.command} --help`", _USAGE, verbosity > 1)
+    except errors.FpgaRtError as error:
+        return _fail(str(error), error.exit_code, verbosity > 1)
+    except Exception as error:  # noqa: BLE001 - the last place where one line can be made of it
+        return _fail(_unexpected(error), _OTHER, verbosity > 1)
+    return 0
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse arguments; only the command that is asked for is imported, so help comes at once."""
+    parser = _Parser(
+        prog="fpga-rt",
+        description="Run neural networks on FPGAs smaller than the network.",
+        epilog=_epilog(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fpga-rt {__version__}")
+    parser.add_argument("-v", "--verbose", action="count", default=0, help="say what is going on")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
+    asked = next((word for word in argv if not word.startswith("-")), None)
+    for name, summary in _COMMANDS.items():
+        command = commands.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
+        )
+        if name == asked:
+            _import(name).add_arguments(command)
+        command.add_argument(
+            "-v", "--verbose", action="count", default=0, dest="more_verbose",
+            help="say what is going on; -vv also shows where an error comes from",
+        )  # fmt: skip
+    return parser.parse_args(argv)
+
+
+def _import(command: str) -> Command:
+    module: Command = importlib.import_module(f"fpga_rt.cli.{command}")
+    return module
+
+
+def _epilog() -> str:
+    families = sorted(errors.FpgaRtError.__subclasses__(), key=lambda family: family.exit_code)
+    codes = [f"{family.exit_code} {family.__name__.removesuffix('Error')}" for family in families]
+    return (
+        "examples:\n"
+        "  fpga-rt demo\n"
+        "  fpga-rt run model.onnx --input images.npz --labels images.npz\n"
+        "  fpga-rt compile model.onnx --board pynq-z2 -o model.frt && fpga-rt inspect model.frt\n\n"
+        f"exit codes: 0 success, 1 other, 2 usage, {', '.join(codes)}, 130 interrupted"
+    )
+
+
+def _unexpected(error: Exception) -> str:
+    """Return a line for what no layer turned into an error of this package."""
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller --batch or fewer images"
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}; check the path, its permissions and free space"
+    first_line = (str(error).splitlines() or [""])[0]
+    return (
+        f"internal error, {type(error).__name__}: {first_line}; run it again with -vv and report"
+        " what that prints"
+    )
+
+
+def _fail(message: str, code: int, with_traceback: bool) -> int:
+    if with_traceback:
+        traceback.print_exc()
+    print(f"fpga-rt: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _close_stdout() -> int:
+    """Give up quietly when the reader of standard output (`| head`) has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _OTHER
+
+
+def _log_to_stderr(verbosity: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("fpga-rt: %(message)s"))
+    log = logging.getLogger("fpga_rt")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(level)
+
+
+def _tolerate_encodings() -> None:
+    """Print names that the terminal's encoding lacks with escapes instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Arguments that several commands take, and types that refuse wrong values at once."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from fpga_rt.arch.boards import Board
+from fpga_rt.errors import DeviceError
+from fpga_rt.planner.schedule import POLICIES
+
+DEFAULT_BOARD = "pynq-z2"
+
+
+def positive(text: str) -> int:
+    """Return a whole number of at least one.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number of at least 1")
+    return int(text)
+
+
+def file_of(*suffixes: str) -> Callable[[str], Path]:
+    """Return a type for file names that end in one of some suffixes."""
+
+    def check(text: str) -> Path:
+        if Path(text).suffix not in suffixes:
+            raise argparse.ArgumentTypeError(f"got {text!r}, expected {' or '.join(suffixes)}")
+        return Path(text)
+
+    return check
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """Add what names a deployment: an archive, or a model that is compiled on the fly."""
+    parser.add_argument("model", type=Path, metavar="MODEL", help=".frt, .onnx or .tflite file")
+    add_target(parser, None, "of an .frt it is the board that it was compiled for")
+
+
+def add_target(parser: argparse.ArgumentParser, default: str | None, note: str) -> None:
+    """Add the board and the number of its partitions."""
+    parser.add_argument(
+        "--board", default=default, help=f"board name, {DEFAULT_BOARD} by default; {note}"
+    )
+    parser.add_argument(
+        "--partitions", type=positive, metavar="N", help="use the first N partitions of the board"
+    )
+
+
+def add_schedule(parser: argparse.ArgumentParser) -> None:
+    """Add what a run's times depend on."""
+    parser.add_argument(
+        "--batch", type=positive, default=1, metavar="N", help="images in a request, 1 by default"
+    )
+    parser.add_argument(
+        "--prefetch", choices=POLICIES, default="aggressive",
+        help="load modules on demand only, or ahead too (the default)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--port", help="configuration port, `icap` or `pcap`; the board's default port otherwise"
+    )
+
+
+def port_of(board: Board, wanted: str | None) -> str:
+    """Return the configuration port to use.
+
+    Raises:
+        DeviceError: the board has no such port.
+    """
+    if wanted is not None and wanted not in board.ports:
+        raise DeviceError(
+            f"board {board.name} has no configuration port {wanted!r}, expected one of"
+            f" {', '.join(board.ports)}; leave --port out for {board.default_port}"
+        )
+    return wanted or board.default_port
+
+
+def refuse_overwriting(output: Path, inputs: Collection[Path]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        ArgumentTypeError: it is one.
+    """
+    for path in inputs:
+        if output.resolve() == path.resolve():
+            raise argparse.ArgumentTypeError(f"the output {output} would overwrite an input")

@@ -1,0 +1,59 @@
+"""From the file that a command names to a deployment."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from fpga_rt import api
+from fpga_rt.arch import boards
+from fpga_rt.cli.options import DEFAULT_BOARD
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import DeviceError
+
+_log = logging.getLogger(__name__)
+
+
+def deployment_of(arguments: argparse.Namespace) -> Deployment:
+    """Return the deployment that `add_source`'s arguments name, compiling where necessary.
+
+    Raises:
+        FpgaRtError: whatever is wrong with the file, the board or the fit.
+    """
+    path: Path = arguments.model
+    if not api.is_archive(path):
+        return compiled(path, arguments.board or DEFAULT_BOARD, arguments.partitions)
+    deployment = api.load(path)
+    if arguments.board not in (None, deployment.board):
+        raise DeviceError(
+            f"{path} is compiled for board {deployment.board}, got --board {arguments.board};"
+            f" compile the model for {arguments.board}, or leave --board out"
+        )
+    wanted = arguments.partitions
+    if wanted in (None, len(deployment.partitions)):
+        return deployment
+    _note(
+        f"{path} is compiled for {len(deployment.partitions)} partitions; its network is compiled"
+        f" again for {wanted}, the file stays as it is"
+    )
+    return api.compile(deployment.network, deployment.board, wanted)
+
+
+def compiled(path: Path, board: str, partitions: int | None) -> Deployment:
+    """Return a model file compiled for a board.
+
+    Raises:
+        FpgaRtError: whatever is wrong with the file, the board or the fit.
+    """
+    boards.board(board)  # an unknown one is refused before a large model is read
+    network = api.load_model(path)
+    _log.info("%s: %d nodes, %d weights", path, len(network.nodes), network.weights_bytes)
+    deployment = api.compile(network, board, partitions)
+    _log.info("compiled for %s: %d launches", board, len(deployment.launches))
+    return deployment
+
+
+def _note(text: str) -> None:
+    print(f"fpga-rt: note: {text}", file=sys.stderr)
