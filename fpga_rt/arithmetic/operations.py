@@ -84,8 +84,7 @@ class Convolution:
         """Convolve (N, H, W, IC) to (N, OH, OW, OC)."""
         padded = accumulate.pad(codes, self.padding, self.pad_value, self._matrix.dtype)
         sums = accumulate.convolve(padded, self._matrix, self.kernel, self.stride)
-        sums += self.bias.astype(sums.dtype)
-        return self.requantisation.apply(sums)
+        return self.requantisation.apply(sums, self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +121,7 @@ class DepthwiseConvolution:
         """Convolve (N, H, W, C) to (N, OH, OW, C)."""
         padded = accumulate.pad(codes, self.padding, self.pad_value, self._planes.dtype)
         sums = accumulate.convolve_depthwise(padded, self._planes, self.stride)
-        sums += self.bias.astype(sums.dtype)
-        return self.requantisation.apply(sums)
+        return self.requantisation.apply(sums, self.bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +149,7 @@ class Dense:
     def apply(self, codes: Codes) -> Codes:
         """Multiply (N, 1, 1, IC) to (N, 1, 1, OC)."""
         sums = codes.reshape(len(codes), -1).astype(self._matrix.dtype) @ self._matrix
-        sums += self.bias.astype(sums.dtype)
-        return self.requantisation.apply(sums).reshape(len(codes), 1, 1, -1)
+        return self.requantisation.apply(sums, self.bias).reshape(len(codes), 1, 1, -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,8 +181,7 @@ class AveragePool:
         dtype = accumulate.exact_dtype(self.bound)
         padded = accumulate.pad(codes, self.padding, self.pad_value, dtype)
         sums = accumulate.pool_sum(padded, self.kernel, self.stride)
-        sums += self.bias.astype(sums.dtype)
-        return self.requantisation.apply(sums)
+        return self.requantisation.apply(sums, self.bias)
 
 
 @dataclass(frozen=True)

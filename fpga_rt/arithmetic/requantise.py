@@ -107,18 +107,23 @@ class Requantisation:
         """Multiplier divided by 2**shift (exact: a power of two)."""
         return np.ldexp(self.multiplier.astype(np.float64), -self.shift)
 
-    def apply(self, accumulator: NDArray[np.floating]) -> NDArray[np.int8]:
-        """Requantise integers held in floats, [..., C], to int8.
+    def apply(
+        self, accumulator: NDArray[np.floating], bias: NDArray[np.int32] | None = None
+    ) -> NDArray[np.int8]:
+        """Requantise integers held in floats, [..., C], plus a bias int32[C], to int8.
 
-        Every product and sum is below 2**53, so float64 computes the integer rule exactly. Short
-        rows of channels are taken several at once, for NumPy's inner loop to be long.
+        Every product and sum is below 2**53, so float64 computes the integer rule exactly, the
+        bias multiplied apart too. Short rows of channels are taken several at once, for NumPy's
+        inner loop to be long.
         """
+        added = np.zeros(self._factors.size) if bias is None else bias.astype(np.float64)
         if self.pre_shift:
-            accumulator = np.floor(np.ldexp(accumulator, -self.pre_shift))
+            accumulator = np.floor(np.ldexp(accumulator + added, -self.pre_shift))
+            added = np.zeros(added.size)
         columns = accumulator.shape[-2] if accumulator.ndim > 1 else 1
         factors = np.tile(self._factors, columns)
         value = accumulator.reshape(-1, factors.size) * factors
-        value += self.zero_point + 0.5
+        value += np.tile(added * self._factors + (self.zero_point + 0.5), columns)
         np.floor(value, out=value)
         np.clip(value, self.low, self.high, out=value)
         return value.astype(np.int8).reshape(accumulator.shape)

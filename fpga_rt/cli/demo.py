@@ -63,6 +63,7 @@ class Result:
     outcome: Outcome
     one_image: Json
     static: Json | None
+    static_alone: Json | None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +131,8 @@ def _run(
         deployment,
         replace(outcome, report=replace(outcome.report, accuracy=accuracy)),
         prediction(deployment, target, 1, case.prefetch, PORT),
-        baseline(deployment, target),
+        baseline(deployment, target, BATCH),
+        baseline(deployment, target, 1),
     )
 
 
@@ -175,9 +177,11 @@ def _comparison(results: Sequence[Result], card: Mapping[str, Any]) -> str:
     rows: list[tuple[object, ...]] = [_row(result) for result in results]
     for result in (results[0], results[-1]):
         static = result.static
-        alone = time_text(static["latency_us"]) if static else "does not fit"
+        alone = time_text(result.static_alone["warm_us"]) if result.static_alone else "does not fit"
+        warm = time_text(static["warm_us"]) if static else None
+        rate = f"{static['inferences_per_s']:,.0f}" if static else None
         title = f"static design, area of {result.case.partitions} partitions"
-        rows.append((title, None, None, None, None, None, None, None, alone))
+        rows.append((title, None, None, warm, rate, None, None, None, alone))
     return table(headers, "<>>>>>>>>", rows) + "\n\n" + _reference(card)
 
 
@@ -220,10 +224,10 @@ def _conclusion(results: Sequence[Result]) -> str:
     static = results[0].static
     if static is not None:
         image_us = ahead.latency_us["p50"] / BATCH
-        wins = image_us < static["latency_us"]
+        wins = image_us < static["image_us"]
         lines.append(
             f"In a batch an image takes {time_text(image_us)} with 2 partitions; a static design of"
-            f" that area needs {time_text(static['latency_us'])} one image at a time:"
+            f" that area needs {time_text(static['image_us'])}:"
             f" {'reconfiguration wins' if wins else 'reconfiguration loses'} on throughput, and"
             f" loses on the latency of one image ({time_text(results[1].one_image['warm_us'])})."
         )

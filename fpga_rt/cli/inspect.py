@@ -90,11 +90,11 @@ def predicted_table(data: Json) -> str:
     batch = predicted["batch"]
     rows: list[tuple[object, ...]] = [
         ("modules", count_text(len(data["modules"]), "module"), _static(static, "modules")),
-        ("images a request", batch, "1"),
+        ("images a request", batch, batch),
         ("prefetch", predicted["prefetch"], None),
         ("cold", time_text(predicted["cold_us"]), None),
-        ("warm", time_text(predicted["warm_us"]), _static(static, "latency_us")),
-        ("an image, warm", time_text(predicted["image_us"]), _static(static, "latency_us")),
+        ("warm", time_text(predicted["warm_us"]), _static(static, "warm_us")),
+        ("an image, warm", time_text(predicted["image_us"]), _static(static, "image_us")),
         ("inferences/s", f"{predicted['inferences_per_s']:,.1f}", _static(static, "inferences")),
         ("swaps a request", predicted["swaps"], "0"),
         ("swaps an inference", f"{predicted['swaps_per_inference']:.3g}", "0"),
@@ -110,7 +110,8 @@ def _static(static: Json | None, what: str) -> str:
         return "does not fit"
     texts = {
         "modules": count_text(len(static["modules"]), "module"),
-        "latency_us": time_text(static["latency_us"]),
+        "warm_us": time_text(static["warm_us"]),
+        "image_us": time_text(static["image_us"]),
         "inferences": f"{static['inferences_per_s']:,.1f}",
     }
     return texts[what]

@@ -206,5 +206,5 @@ def _resources(output_lanes: int, input_lanes: int) -> Resources:
 
 def variants() -> tuple[Module, ...]:
     """Return the variants that a floorplan may choose from, the largest first."""
-    sizes = ((16, 32), (16, 16), (8, 16), (4, 16), (4, 8), (2, 4))
+    sizes = ((16, 32), (16, 16), (8, 16), (4, 16), (4, 8), (4, 4), (2, 4))
     return tuple(ConvolutionModule(*lanes) for lanes in sizes)

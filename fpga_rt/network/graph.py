@@ -182,7 +182,8 @@ class Network:
             )
         if self.layout == "NCHW":
             images: NDArray[np.generic] = values.reshape(-1, channels, height, width)
-            return images.transpose(0, 2, 3, 1)
+            images = images.transpose(0, 2, 3, 1)
+            return images
         return values.reshape(-1, *shape)
 
     def decode_output(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:

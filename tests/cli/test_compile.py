@@ -92,7 +92,7 @@ def test_a_network_too_big_for_the_board(cli: Cli, tmp_path: Path) -> None:
     answer = cli("compile", path, "--board", "zybo-z7-10", "-o", tmp_path / "out.frt")
     assert answer.code == 5
     assert "(4, 4, 512) -> (4, 4, 16)) fits no module in rp0, rp1: convolution_" in answer.err
-    assert "one output channel group needs 288 weight words of 256" in answer.err
+    assert "convolution_4x4: one output channel group needs 1152 weight words of 256" in answer.err
     assert answer.err.rstrip().endswith("use a larger board or a smaller layer")
     assert [path.name for path in tmp_path.iterdir()] == ["big.onnx"]
 

@@ -58,7 +58,7 @@ def test_prints_tables_and_writes_files(cli: Cli, tmp_path: Path) -> None:
     assert runs["resident"]["swaps"]["count"] == 0
     for run in runs.values():
         assert run["total_us"] == run["predicted"]["total_us"]
-        assert run["static_baseline"]["latency_us"] > 0
+        assert run["static_baseline"]["image_us"] > 0
 
 
 def test_without_the_example_it_says_where_to_get_it(
