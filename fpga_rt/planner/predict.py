@@ -170,6 +170,9 @@ class _Clock:
     def reuse(self, partition: int) -> None:
         self.reused += 1
 
+    def may_load_ahead(self) -> bool:
+        return True
+
     def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
         started = self.now
         initial = partition not in self._resident

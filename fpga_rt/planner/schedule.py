@@ -51,11 +51,17 @@ class Executor(Protocol):
     def reuse(self, partition: int) -> None:
         """Note that a job found its module in place."""
 
+    def may_load_ahead(self) -> bool:
+        """Tell whether loads that no job waits for yet are worth a try."""
+
     def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
         """Begin a load; `ahead` when no job waits for it yet."""
 
     def finish_swap(self) -> None:
-        """Wait for the load in flight and activate its module."""
+        """Wait for the load in flight and activate its module.
+
+        A load ahead that fails is left for when a job needs it; a load on demand raises.
+        """
 
     def begin_job(self, job: Job) -> None:
         """Begin a job whose modules are active."""
@@ -63,7 +69,7 @@ class Executor(Protocol):
     def wait(self) -> bool:
         """Wait for the job or the load in flight; True when the job has ended.
 
-        A load that ends is activated.
+        A load that ends is activated; one that fails is left for when a job needs it.
         """
 
 
@@ -75,7 +81,7 @@ def run(jobs: Sequence[Job], executor: Executor, policy: Policy) -> None:
         executor.begin_job(job)
         coming = jobs[index + 1 : index + 1 + LOOK_AHEAD_JOBS] if policy == "aggressive" else ()
         while True:
-            if coming and executor.loading() is None:
+            if coming and executor.loading() is None and executor.may_load_ahead():
                 ahead = next_load(coming, job.modules, executor)
                 if ahead is not None:
                     executor.begin_swap(*ahead, ahead=True)
@@ -85,17 +91,14 @@ def run(jobs: Sequence[Job], executor: Executor, policy: Policy) -> None:
 
 def require(executor: Executor, partition: int, module: str) -> None:
     """Have a module active in a partition, by waiting for its load or by loading it."""
-    in_flight = executor.loading()
-    if in_flight == (partition, module):
-        executor.finish_swap()
-        return
     if executor.resident(partition) == module:
         executor.reuse(partition)
         return
-    if in_flight is not None:
+    if executor.loading() is not None:
         executor.finish_swap()
-    executor.begin_swap(partition, module, ahead=False)
-    executor.finish_swap()
+    if executor.resident(partition) != module:
+        executor.begin_swap(partition, module, ahead=False)
+        executor.finish_swap()
 
 
 def next_load(

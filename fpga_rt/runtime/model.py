@@ -12,7 +12,7 @@ from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE, align
 from fpga_rt.contract.submission import Placement, Ring, Submission
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Buffer, Device, Staged
-from fpga_rt.errors import DeviceError
+from fpga_rt.errors import DeviceError, FpgaRtError
 from fpga_rt.planner.binding import bind
 
 
@@ -45,18 +45,22 @@ class LoadedModel:
         self.index = index
         self._device = device
         self.bank = 0
-        self.banks = [Bank(self._upload("weights"), self._upload("tables"))]
-        self._rings = [
-            {p: self._store(ring) for p, ring in launch.rings.items()}
-            for launch in deployment.launches
-        ]
-        self.staged: dict[tuple[int, str], Staged] = {
-            key: device.stage(deployment.bitstreams[name], key[0])
-            for key, name in deployment.loads.items()
-        }
-        self._check_identities()
-        self._batch = 0
+        self._buffers: list[Buffer] = []
         self._io: tuple[Buffer, ...] = ()
+        self.staged: dict[tuple[int, str], Staged] = {}
+        try:
+            self.banks = [Bank(self._upload("weights"), self._upload("tables"))]
+            self._rings = [
+                {p: self._store(ring) for p, ring in launch.rings.items()}
+                for launch in deployment.launches
+            ]
+            for key, name in deployment.loads.items():
+                self.staged[key] = device.stage(deployment.bitstreams[name], key[0])
+            self._check_identities()
+        except FpgaRtError:
+            self.free()
+            raise
+        self._batch = 0
         segments = deployment.segments
         self._strides = (
             align(segments.input_bytes),
@@ -108,16 +112,10 @@ class LoadedModel:
         return self._finish(rows[:, :size].copy())
 
     def free(self) -> None:
-        """Give all device memory back."""
-        for bank in self.banks:
-            bank.weights.free()
-            bank.tables.free()
-        for rings in self._rings:
-            for buffer in rings.values():
-                buffer.free()
-        for buffer in self._io:
+        """Give all device memory back; freeing twice is harmless."""
+        for buffer in (*self._buffers, *self._io):
             buffer.free()
-        self.banks, self._rings, self._io = [], [], ()
+        self._buffers, self._io = [], ()
 
     def _finish(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
         network = self.deployment.network
@@ -145,6 +143,7 @@ class LoadedModel:
 
     def _store(self, data: bytes) -> Buffer:
         buffer = self._device.allocate(max(len(data), 1))
+        self._buffers.append(buffer)
         buffer.view[: len(data)] = np.frombuffer(data, np.uint8)
         buffer.flush()
         return buffer

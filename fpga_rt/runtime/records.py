@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 SWAP_PHASES = (
     "queue",
@@ -97,16 +99,23 @@ class Log:
 
     swaps: list[SwapRecord] = field(default_factory=list)
     programs: list[ProgramRecord] = field(default_factory=list)
+    """One after the other: a device runs one program at a time."""
     requests: list[RequestRecord] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    """Loads ahead that failed; they were tried again when a job needed the module."""
     reused: int = 0
     parameter_bytes: int = 0
 
     def hidden_ps(self, swap: SwapRecord) -> int:
         """Return how much of a swap ran while a program computed on another partition."""
-        return sum(
-            max(0, min(swap.ended_ps, p.ended_ps) - max(swap.started_ps, p.started_ps))
-            for p in self.programs
-        )
+        hidden = 0
+        first = bisect_right(self.programs, swap.started_ps, key=lambda p: p.ended_ps)
+        for program in islice(self.programs, first, None):
+            if program.started_ps >= swap.ended_ps:
+                break
+            start = max(swap.started_ps, program.started_ps)
+            hidden += min(swap.ended_ps, program.ended_ps) - start
+        return hidden
 
     def exposed_ps(self, swap: SwapRecord) -> int:
         """Return how much of a swap nothing computed beside."""

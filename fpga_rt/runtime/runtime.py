@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Completion, Device, Pending
-from fpga_rt.errors import ExecutionError
+from fpga_rt.errors import DeviceError, ExecutionError, FpgaRtError, ReconfigurationError
 from fpga_rt.planner import schedule
 from fpga_rt.planner.schedule import Job, Policy
 from fpga_rt.runtime.model import LoadedModel
@@ -87,7 +88,9 @@ class Runtime:
         self.close()
 
     def close(self) -> None:
-        """Give the device memory of all models back; closing twice is harmless."""
+        """Let a load in flight end and give all device memory back; twice is harmless."""
+        with suppress(FpgaRtError):
+            self._swapper.finish()
         for model in self._models:
             model.free()
         self._models = []
@@ -160,7 +163,10 @@ class Runtime:
             for number, request in enumerate(requests)
             for launch, part in enumerate(request.model.deployment.launches)
         ]
-        schedule.run(jobs, executor, self.prefetch)
+        try:
+            schedule.run(jobs, executor, self.prefetch)
+        finally:
+            executor.drain()
         return executor.results
 
     def report(self) -> Report:
@@ -172,6 +178,7 @@ class Runtime:
         self.log.swaps.clear()
         self.log.programs.clear()
         self.log.requests.clear()
+        self.log.failures.clear()
         self.log.reused = 0
 
 
@@ -191,6 +198,7 @@ class _DeviceExecutor:
         self._program: Pending | None = None
         self._request_started_ps = runtime.device.now_ps()
         self._fresh: dict[int, SwapRecord] = {}
+        self._failed_ahead = False
         self.results: list[Result] = []
 
     def resident(self, partition: int) -> str | None:
@@ -201,6 +209,9 @@ class _DeviceExecutor:
 
     def reuse(self, partition: int) -> None:
         self._log.reused += 1
+
+    def may_load_ahead(self) -> bool:
+        return not self._failed_ahead
 
     def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
         staged = next(
@@ -224,18 +235,46 @@ class _DeviceExecutor:
     def wait(self) -> bool:
         load, program = self._swapper.pending, self._program
         pendings = [p for p in (load, program) if p is not None]
-        completion = self._device.wait(*pendings, timeout_s=self._timeout_s)
-        if completion.pending is load:
-            self._finish_swap(completion)
+        try:
+            completion = self._device.wait(*pendings, timeout_s=self._timeout_s)
+            if completion.pending is load:
+                self._finish_swap(completion)
+                return False
+        except ReconfigurationError as error:
+            self._give_up_ahead(self._swapper.fail(error))
             return False
+        except ExecutionError:  # of the program: a load goes on
+            self._program = None
+            raise
+        except DeviceError as error:  # too late: the device has aborted both
+            self._program = None
+            raise self._swapper.fail(error) from error
         self._end_job(completion)
         return True
 
+    def drain(self) -> None:
+        """After an error, let the program in flight end, so that the device can be used again."""
+        program, self._program = self._program, None
+        if program is not None:
+            with suppress(FpgaRtError):
+                self._device.wait(program, timeout_s=self._timeout_s)
+
     def _finish_swap(self, completion: Completion | None) -> None:
         before = len(self._log.swaps)
-        self._swapper.finish(completion)
+        ahead = self._swapper.is_ahead
+        try:
+            self._swapper.finish(completion)
+        except ReconfigurationError as error:
+            if not ahead:
+                raise
+            self._give_up_ahead(error)
         for record in self._log.swaps[before:]:
             self._fresh[record.partition] = record
+
+    def _give_up_ahead(self, error: FpgaRtError) -> None:
+        """A load ahead failed: nobody waits for it yet, so jobs go on, loading on demand."""
+        self._failed_ahead = True
+        self._log.failures.append(str(error))
 
     def _end_job(self, completion: Completion) -> None:
         job, self._job, self._program = self._job, None, None

@@ -49,6 +49,11 @@ class Swapper:
         """The load in flight, to be waited for together with a program."""
         return None if self._in_flight is None else self._in_flight.pending
 
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the load in flight was begun before a job needed it."""
+        return self._in_flight is not None and self._in_flight.record.ahead
+
     def begin(self, module: str, staged: Staged, ahead: bool, wanted_ps: int) -> None:
         """Quiesce and decouple a partition and begin its load.
 
@@ -90,11 +95,15 @@ class Swapper:
                 completion = self._device.wait(load.pending, timeout_s=self._timeout_s)
             self._activate(load, completion)
         except FpgaRtError as error:
-            self._in_flight = None
-            raise self._recover(load, error) from error
+            raise self.fail(error) from error
         self._in_flight = None
         self._good[load.staged.partition] = (load.module, load.staged)
         self.log.swaps.append(load.record)
+
+    def fail(self, error: FpgaRtError) -> FpgaRtError:
+        """Give the load in flight up, load the last good module back, return what to raise."""
+        load, self._in_flight = self._in_flight, None
+        return error if load is None else self._recover(load, error)
 
     def _activate(self, load: _InFlight, completion: Completion) -> None:
         """Reset, identify and recouple a partition whose load has ended."""

@@ -34,6 +34,9 @@ class Counter:
     def reuse(self, partition: int) -> None:
         self.reused += 1
 
+    def may_load_ahead(self) -> bool:
+        return True
+
     def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
         assert self.load is None, "two loads at once"
         assert self.job is None or partition not in self.job[0].modules, "swap under a job"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from fpga_rt.arch.boards import board
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import CorruptLoad, LostCompletion, StalledPort, WrongModule
 from fpga_rt.device.interface import Device
-from fpga_rt.errors import DeviceError, ExecutionError, ReconfigurationError
+from fpga_rt.errors import ArtifactError, DeviceError, ExecutionError, ReconfigurationError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.compile import compile_network
@@ -22,6 +23,8 @@ from fpga_rt.runtime.runtime import Request, Runtime
 from tests.random_networks import Builder, random_network
 
 PYNQ = board("pynq-z2")
+AHEAD = 3
+"""Number of the load of `_with_a_load_ahead` that replaces a module ahead of its job."""
 
 
 @pytest.fixture
@@ -44,6 +47,16 @@ def _alternating(seed: int = 0, size: int = 12) -> Network:
         builder.maximum(2, 2)
     builder.dense(5)
     return builder.build(f"alternating{seed}")
+
+
+def _with_a_load_ahead() -> Network:
+    """Make a network whose convolution computes while the pooling module is loaded."""
+    builder = Builder(np.random.default_rng(0), (16, 16, 16))
+    builder.convolution(16, 3)
+    builder.depthwise(3)
+    builder.convolution(16, 3)
+    builder.maximum(2, 2)
+    return builder.build("ahead")
 
 
 @pytest.mark.parametrize("partitions", [1, 2, 3])
@@ -171,6 +184,58 @@ def test_a_failed_first_load_leaves_the_partition_decoupled_and_named() -> None:
             assert [p.state for p in runtime.partitions] == [State.FAILED, State.EMPTY, State.EMPTY]
             runtime.activate(model, "convolution_8x16", 0)
             assert runtime.partitions[0].active_module == "convolution_8x16"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [CorruptLoad(AHEAD), WrongModule(AHEAD, 7), StalledPort(AHEAD), LostCompletion("load", AHEAD)],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_failed_load_ahead_is_tried_again_when_a_job_needs_it(fault: object) -> None:
+    network = _with_a_load_ahead()
+    codes = _codes(network, 96)
+    with Emulator("pynq-z2", memory_bytes=16 << 20, faults=[fault]) as opened:  # type: ignore[list-item]
+        with Runtime(opened, "aggressive", timeout_s=0.1) as runtime:
+            model = runtime.load(compile_network(network, PYNQ, 2))
+            outputs = runtime.run(model, codes, batch=96)
+            (failure,) = runtime.log.failures
+            assert not any(swap.ahead for swap in runtime.log.swaps[AHEAD - 1 :])
+    assert "depthwise_64 was loaded back" in failure
+    np.testing.assert_array_equal(outputs, golden.run(network, codes))
+
+
+def test_the_load_that_those_faults_meet_is_a_load_ahead(device: Device) -> None:
+    network = _with_a_load_ahead()
+    with Runtime(device, "aggressive") as runtime:
+        runtime.run(runtime.load(compile_network(network, PYNQ, 2)), _codes(network, 96), 96)
+        swap = runtime.log.swaps[AHEAD - 1]
+        assert (swap.ahead, swap.replaced) == (True, "depthwise_64")
+
+
+def test_an_error_in_a_program_leaves_the_device_usable(device: Device) -> None:
+    network = _alternating(size=24)
+    codes = _codes(network, 96)
+    deployment = compile_network(network, PYNQ, 2)
+    first = deployment.launches[0]
+    broken = {p: bytes([99]) + ring[1:] for p, ring in first.rings.items()}
+    launches = (replace(first, rings=broken), *deployment.launches[1:])
+    with Runtime(device, "aggressive") as runtime:
+        bad = runtime.load(replace(deployment, launches=launches))
+        with pytest.raises(ExecutionError, match="got operation 99, expected one of"):
+            runtime.run(bad, codes, batch=96)
+        good = runtime.load(deployment)
+        outputs = runtime.run(good, codes, batch=96)
+    np.testing.assert_array_equal(outputs, golden.run(network, codes))
+
+
+def test_a_model_that_is_refused_gives_its_memory_back(device: Device) -> None:
+    network = _alternating()
+    deployment = compile_network(network, PYNQ)
+    spoilt = {name: data[:-4] + b"\0\0\0\0" for name, data in deployment.bitstreams.items()}
+    with Runtime(device) as runtime:
+        with pytest.raises(ArtifactError):
+            runtime.load(replace(deployment, bitstreams=spoilt))
+        device.allocate(15 << 20).free()
 
 
 def test_a_program_that_never_completes_times_out() -> None:
