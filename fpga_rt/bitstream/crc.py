@@ -29,6 +29,7 @@ WRITE_BITS = 32 + ADDRESS_BITS
 
 _ONE = 1 << 31
 _FOLD = (280, 329, 352, 364, 376)
+_FEW, _BATCH = 32, 2048
 
 
 def _undo_shift(state: int) -> int:
@@ -90,3 +91,47 @@ def crc_of_terms(terms: NDArray[np.uint32]) -> int:
 def crc_of_writes(words: NDArray[np.uint32], registers: NDArray[np.integer] | int) -> int:
     """Compute the CRC, from 0, of writing `words` (n,) uint32 to `registers` (n,) or one of all."""
     return crc_of_terms(np.asarray(words, np.uint32) ^ REGISTER_TERM[registers])
+
+
+@lru_cache(maxsize=1)
+def _byte_table() -> NDArray[np.uint32]:
+    """Return (4 * 376 * 256,) uint32: what a byte of the k-th word from the end adds."""
+    weights = _weights().reshape(-1, 8)
+    values = np.arange(256, dtype=np.uint32)
+    table = np.zeros((len(weights), 256), np.uint32)
+    for bit in range(8):
+        table ^= (values >> bit & 1) * weights[:, bit, np.newaxis]
+    return table.reshape(-1)
+
+
+def crcs_of_intervals(terms: NDArray[np.uint32], stops: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """Compute the CRC of each of the intervals that `terms` (see `crc_of_terms`) is made of.
+
+    `stops` (m,) int64, ascending, is where each ends; the first starts at 0. A stream with a CRC
+    per frame has thousands of short ones: they are looked up byte by byte, many at a time.
+    """
+    starts = np.append(0, stops[:-1])
+    short = stops - starts <= _FOLD[-1]
+    crcs = np.zeros(len(stops), np.uint32)
+    if np.count_nonzero(short) <= _FEW:
+        short[:] = False
+    for index in np.flatnonzero(~short).tolist():
+        crcs[index] = crc_of_terms(terms[starts[index] : stops[index]].copy())
+    chosen = np.flatnonzero(short)
+    for first in range(0, len(chosen), _BATCH):
+        part = chosen[first : first + _BATCH]
+        crcs[part] = _looked_up(terms, starts[part], stops[part])
+    return crcs
+
+
+def _looked_up(
+    terms: NDArray[np.uint32], starts: NDArray[np.int64], stops: NDArray[np.int64]
+) -> NDArray[np.uint32]:
+    """Return the CRCs of (m,) intervals of at most 376 terms each."""
+    width = int((stops - starts).max())
+    places = stops[:, np.newaxis] - np.arange(width, 0, -1)
+    tails = np.where(places >= starts[:, np.newaxis], terms[np.maximum(places, 0)], 0)
+    octets = tails.astype("<u4").view(np.uint8).astype(np.intp)
+    rows = 256 * np.arange(4 * (_FOLD[-1] - width), 4 * _FOLD[-1])
+    crcs: NDArray[np.uint32] = np.bitwise_xor.reduce(_byte_table()[octets + rows], axis=1)
+    return crcs

@@ -14,14 +14,8 @@ UltraScale's own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
-
-from fpga_rt.errors import ArtifactError
 
 DUMMY = 0xFFFFFFFF
 SYNC = 0xAA995566
@@ -62,6 +56,8 @@ class Register(IntEnum):
     COR1 = 0x0E
     WBSTAR = 0x10
     TIMER = 0x11
+    RESERVED_13 = 0x13
+    """Not in the guides; full streams write 0 to it."""
     BOOTSTS = 0x16
     CTL1 = 0x18
     CIPHERTEXT = 0x1A
@@ -99,7 +95,8 @@ class Packet(NamedTuple):
     """One packet; positions are word indices into the stream it was read from.
 
     `register` and `opcode` are plain numbers, since a corrupt stream may hold any. A type 2 packet
-    has the register of the header before it.
+    has the register of the header before it. Type 0 are the bare zero words of a debug stream:
+    frame data without a header.
     """
 
     at: int
@@ -135,37 +132,3 @@ def type2(count: int, opcode: int = Opcode.WRITE) -> int:
 def write(register: int, *values: int) -> tuple[int, ...]:
     """Return the words that write `values` to `register` with a type 1 packet."""
     return (type1(register, len(values)), *values)
-
-
-def packets(words: NDArray[np.uint32], start: int, origin_bytes: int = 0) -> Iterator[Packet]:
-    """Yield the packets of `words[start:]`, the word after a sync word first.
-
-    NOPs are yielded like any packet, one each. The caller stops at DESYNC: what follows it is no
-    packet. `origin_bytes` is where `words[0]` lies in its file, for messages.
-
-    Raises:
-        ArtifactError: A word is no header, or a payload runs past the end.
-    """
-    at, register, end = start, -1, len(words)
-    while at < end:
-        header, payload = int(words[at]), at + 1
-        kind, opcode = header >> 29, header >> 27 & 3
-        if kind == 1:
-            register, count = header >> 13 & 0x1F, header & TYPE1_MAX_WORDS
-        elif kind == 2 and register >= 0:
-            count = header & TYPE2_MAX_WORDS
-        else:
-            raise ArtifactError(
-                f"configuration word 0x{header:08X} at byte {origin_bytes + 4 * at} is no packet "
-                "header, expected a type 1 or type 2 header; the stream is corrupt: build or "
-                "fetch it again"
-            )
-        stop = payload if opcode == Opcode.NOP else payload + count
-        if stop > end:
-            raise ArtifactError(
-                f"the packet 0x{header:08X} at byte {origin_bytes + 4 * at} announces {count:,} "
-                f"words, got {end - payload:,} before the end; the stream is truncated: build or "
-                "fetch it again"
-            )
-        yield Packet(at, kind, opcode, register, payload, stop)
-        at = stop

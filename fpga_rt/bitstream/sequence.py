@@ -7,7 +7,8 @@ streams of the XC7Z020: 9,996 frames and 12 pads).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from fpga_rt.arch.devices import PAD_FRAMES, Device
 from fpga_rt.arch.families import FrameAddress
 from fpga_rt.arch.floorplan import Partition, cells
-from fpga_rt.arch.partials import runs
+from fpga_rt.arch.partials import Run, runs
 from fpga_rt.errors import ArtifactError
 
 PAD = -1
@@ -38,10 +39,19 @@ def first_frame(device: Device, partition: Partition) -> int:
 class FrameOrder:
     """The frames of one device in counting order."""
 
-    def __init__(self, device: Device) -> None:
-        """List the frames; a device of unknown geometry has none to list."""
+    def __init__(self, device: Device, sequence: NDArray[np.int64] | None = None) -> None:
+        """List the frames.
+
+        Args:
+            device: Whose frames they are.
+            sequence: (n,) int64, every FAR in counting order with `PAD` for pad frames, for a
+                device whose rows differ; computed from the columns and rows by default. A device
+                of unknown geometry has none to list.
+        """
         self.device = device
-        self._sequence = _sequence(device)
+        self._sequence = _sequence(device) if sequence is None else sequence
+        self._order = np.argsort(self._sequence, kind="stable")
+        self._sorted = self._sequence[self._order]
 
     def run(self, far: int, count: int) -> NDArray[np.int64]:
         """Return (count,) int64: the FARs of `count` frames from `far` on, `PAD` for pad frames.
@@ -51,23 +61,64 @@ class FrameOrder:
         Raises:
             ArtifactError: The device has no frame at `far`, or fewer than `count` from there on.
         """
-        if not self.device.columns:
-            return far + np.arange(count)
-        found = np.flatnonzero(self._sequence == far)
-        first = int(found[0]) if len(found) else len(self._sequence)
-        if first + count > len(self._sequence):
+        return self.runs(np.array([far]), np.array([count]))
+
+    def runs(self, fars: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (sum of counts,) int64: the FARs of several runs, one after the other; see `run`.
+
+        Raises:
+            ArtifactError: The device has no such frames.
+        """
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        if not self.length:
+            return np.repeat(fars, counts) + within
+        there = len(self._sequence) - self.positions(fars)
+        short = np.flatnonzero(there < counts)
+        if len(short):
+            far, count = int(fars[short[0]]), int(counts[short[0]])
             raise ArtifactError(
                 f"{count:,} frames from frame address 0x{far:08X} on: {self.device.name} has "
-                f"{len(self._sequence) - first:,} there; build the stream for {self.device.name}"
+                f"{int(there[short[0]]):,} there; build the stream for {self.device.name}"
             )
-        return self._sequence[first : first + count]
+        found: NDArray[np.int64] = self._sequence[
+            np.repeat(len(self._sequence) - there, counts) + within
+        ]
+        return found
+
+    def positions(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (n,) int64: where FARs stand in counting order; past the end where nowhere."""
+        place = np.searchsorted(self._sorted, addresses)
+        found = np.append(self._sorted, PAD)[place] == addresses
+        return np.where(found & (addresses != PAD), np.append(self._order, 0)[place], self.length)
+
+    def columns(self, addresses: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return (n,) int64: the FAR of minor 0 of the column that each frame lies in."""
+        bits = self.device.family.address.minor[0] + 1
+        columns: NDArray[np.int64] = addresses >> bits << bits
+        return columns
+
+    @cached_property
+    def column_frames(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Every column by the FAR of its minor 0, ascending, and how many frames it has."""
+        there = self._sequence[self._sequence != PAD]
+        columns, counts = np.unique(self.columns(there), return_counts=True)
+        return columns, counts.astype(np.int64)
+
+    @property
+    def length(self) -> int:
+        """How many frames there are, pads included."""
+        return len(self._sequence)
 
     def partition(self, partition: Partition) -> NDArray[np.int64]:
         """Return (n,) int64: the FAR of every frame of a partition; see `first_frame`."""
         if partition.is_estimate:
             return first_frame(self.device, partition) + np.arange(DECLARED_FRAMES)
-        region = runs(self.device, cells(self.device, partition))
-        return np.concatenate([self.run(run.address, run.frames) for run in region])
+        return self.listed(runs(self.device, cells(self.device, partition)))
+
+    def listed(self, region: Iterable[Run]) -> NDArray[np.int64]:
+        """Return (n,) int64: the FAR of every frame of some runs, without their pads."""
+        found = [self.run(run.address, run.frames) for run in region]
+        return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def _sequence(device: Device) -> NDArray[np.int64]:

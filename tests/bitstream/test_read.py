@@ -1,8 +1,7 @@
-"""Parsing of headers, both word orders and frames, of built and of real files."""
+"""Parsing of headers, word orders, dies and frames; `test_real_files` has every real file."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import device
 from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.read import BIT_MAGIC, frames, identity, parse
 from fpga_rt.errors import ArtifactError
 
@@ -70,6 +70,7 @@ def test_word_order_and_header_do_not_change_what_is_read() -> None:
         (b"\x7fELF" * 9, "no sync word 0xAA995566 in the first 1024 words from byte 0 on"),
         (BIT_MAGIC + b"x\0\1a", "the .bit header is corrupt at byte 13: got field b'x', expected"),
         (BIT_MAGIC, "the .bit header is corrupt at byte 13: got field b'', expected"),
+        (BIT_MAGIC + b"a\0\1xa\0\1xe", "the .bit header is corrupt at byte 17: got field b'a'"),
         (bit_file(STREAM, 9), r"announces 9 bytes at byte 62, got 2,212; the file is truncated"),
         (bit_file(STREAM)[:-4], r"announces 2,212 bytes at byte 62, got 2,208; the file is trunc"),
     ],
@@ -85,19 +86,57 @@ def test_frame_data_of_another_family_is_refused() -> None:
         frames(parse(STREAM), device("xczu3eg"))
 
 
-@pytest.mark.parametrize(
-    "name", ["pr_0_uart.bit", "video__pass_m0.bit", "gpio_pr__led_0.bit", "led_0_partial.bin"]
-)
-def test_real_files_show_what_the_index_says(data_dir: Path, name: str) -> None:
-    folder = data_dir / "bitstreams"
-    index = json.loads((folder / "index.json").read_text())
-    for entry in (entry for entry in index if entry["file"].endswith(name)):
-        stream = parse((folder / entry["file"]).read_bytes())
-        assert stream.header.get("a") == entry["header"].get("a")
-        assert stream.header.get("b") == entry["part"]
-        assert {f"0x{idcode:x}" for idcode in stream.idcodes} == set(entry["idcode"])
-        assert len(stream.segments) == entry["segments"]
-        assert sum(run.stop - run.start for run in stream.runs) == entry["fdri_words"]
+def nested(words: bytes, depth: int) -> bytes:
+    """Return a stream that hands `words` on to a further die, `depth` times over."""
+    for _ in range(depth):
+        inner = len(words) // 4
+        head = [SYNC, *write(Register.CMD, Command.RCRC), type1(Register.NESTED, 0), type2(inner)]
+        tail = [*write(Register.CMD, Command.DESYNC), NOP]
+        words = np.array(head, ">u4").tobytes() + words + np.array(tail, ">u4").tobytes()
+    return words
+
+
+def test_streams_of_further_dies_are_read_where_they_lie() -> None:
+    (inner,) = parse(bit_file(nested(STREAM, 1))).nested
+    plain = parse(STREAM)
+    np.testing.assert_array_equal(inner.words, plain.words)
+    assert inner.segments == plain.segments
+    assert bit_file(nested(STREAM, 1))[inner.byte(0) :][: len(STREAM)] == STREAM
+    np.testing.assert_array_equal(
+        frames(inner, PYNQ.device).words, frames(plain, PYNQ.device).words
+    )
+
+
+def test_streams_are_not_followed_without_end() -> None:
+    assert parse(nested(STREAM, 7)).nested
+    for depth in (8, 500):
+        with pytest.raises(ArtifactError, match="is nested 8 deep, expected at most 7 further die"):
+            parse(nested(STREAM, depth))
+    with pytest.raises(ArtifactError, match="no sync word 0xAA995566 in the first 1024 words from"):
+        parse(nested(bytes(40), 1))
+
+
+def test_sync_words_without_end_are_refused() -> None:
+    segment = np.array([SYNC, *write(Register.CMD, Command.DESYNC)], ">u4").tobytes()
+    assert len(parse(segment * 64).segments) == 64
+    with pytest.raises(ArtifactError, match="more than 64 segments before byte 768, expected 1 to"):
+        parse(segment * 65)
+    # Spread over the dies of one stream: each of 40 has two.
+    inner = np.frombuffer(segment * 2, ">u4").tolist()
+    packets = [SYNC, *[type1(Register.NESTED, len(inner)), *inner] * 40]
+    with pytest.raises(ArtifactError, match="more than 64 segments before byte"):
+        parse(np.array(packets, ">u4").tobytes())
+
+
+def test_what_a_stream_is_shows_in_its_registers() -> None:
+    stream = parse(STREAM)
+    shown = (stream.kind, stream.family, stream.compressed, stream.encrypted, stream.part)
+    assert shown == ("partial", "7-series", False, False, None)
+    assert parse(bit_file(STREAM)).part == "7z020clg400"
+    for register, value in ((Register.TIMER, 0), (Register.CMD, Command.SWITCH)):
+        words = [SYNC, *write(register, value), *write(Register.CMD, Command.DESYNC)]
+        full = parse(np.array(words, ">u4").tobytes())
+        assert (full.kind, full.family) == ("full", None)
 
 
 def test_frames_of_a_real_partial_are_its_region_and_the_last_written(data_dir: Path) -> None:

@@ -65,3 +65,28 @@ def test_a_partition_of_unknown_geometry_is_a_column_of_its_index() -> None:
     assert first_frame(alveo.device, partition) == 0x300
     assert FrameOrder(alveo.device).partition(partition).tolist() == list(range(0x300, 0x310))
     assert FrameOrder(alveo.device).run(0x300, 2).tolist() == [0x300, 0x301]
+
+
+def test_several_runs_are_listed_one_after_the_other() -> None:
+    order = FrameOrder(device("xc7z020"))
+    fars, counts = np.array([0x1B00, 0, 0x1B00]), np.array([2, 0, 1])
+    assert order.runs(fars, counts).tolist() == [0x1B00, 0x1B01, 0x1B00]
+    assert not len(order.runs(fars[:0], counts[:0]))
+
+
+def test_a_listed_sequence_stands_for_a_device_whose_rows_differ() -> None:
+    unknown = dataclasses.replace(device("xc7z020"), columns=(), column_frames=(), rows=())
+    order = FrameOrder(unknown, np.array([0, 1, PAD, PAD, 0x80]))
+    assert order.run(1, 4).tolist() == [1, PAD, PAD, 0x80]
+    assert order.positions(np.array([0x80, 0x81, PAD, 0])).tolist() == [4, 5, 5, 0]
+    with pytest.raises(ArtifactError, match="2 frames from frame address 0x00000080 on"):
+        order.run(0x80, 2)
+
+
+def test_columns_and_how_many_frames_they_have() -> None:
+    order = FrameOrder(device("xc7z020"))
+    assert order.columns(np.array([0x1B23, 0x00800085])).tolist() == [0x1B00, 0x00800080]
+    columns, counts = order.column_frames
+    assert counts.sum() == 9_996
+    assert len(columns) == 3 * (74 + 6)
+    assert counts[columns == 0x1B00].tolist() == [36]

@@ -14,11 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fpga_rt.arch.boards import board
-from fpga_rt.arch.floorplan import Partition, Rectangle, place
-from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.arch.devices import Device
+from fpga_rt.arch.floorplan import Partition, Rectangle, cells, place
+from fpga_rt.bitstream.build import Form, build, simulation_bitstream
 from fpga_rt.bitstream.crc import crc_of_writes
+from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
-from fpga_rt.bitstream.verify import verify_partial
+from fpga_rt.bitstream.read import parse
+from fpga_rt.bitstream.stream import ConfigurationStream
+from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.errors import ArtifactError
 
 MODULE = 0x0123_4567_89AB_CDEF
@@ -36,6 +40,8 @@ START_FRAME: Write = (Register.FAR, [FAR])
 FRAMES: Write = (Register.FDRI, [1] * 2 * FRAME + [0] * FRAME)
 CRC: Write = (Register.CRC, [])
 DESYNC: Write = (Register.CMD, [Command.DESYNC])
+HELD: Write = (Register.FDRI, [1] * FRAME)
+MFW: Write = (Register.CMD, [Command.MFW])
 GOOD = [RESET, IDCODE, WCFG, START_FRAME, FRAMES, CRC, DESYNC]
 
 
@@ -86,8 +92,9 @@ def test_simulation_bitstreams_of_every_board_are_accepted(name: str) -> None:
 
 
 def test_frames_without_an_identity_are_accepted_as_such() -> None:
-    verified = verify_partial(stream_of(GOOD), PYNQ.device, RP)
+    verified = verify_partial(stream_of(GOOD), PYNQ.device, RP, whole_columns=False)
     assert verified.module_id is None
+    assert verified.kind == "partial"
     assert verified.frames.addresses.tolist() == [FAR, FAR + 1]
     assert (verified.frames.words == 1).all()
 
@@ -97,12 +104,20 @@ def test_the_reset_of_a_region_is_accepted() -> None:
     start = [(Register.CMD, [Command.GRESTORE]), (Register.CMD, [Command.START])]
     end: Write = (Register.FAR, [0x03BE0000])
     data = stream_of([RESET, IDCODE, *control, *GOOD[2:5], *start, end, CRC, DESYNC])
-    assert verify_partial(data, PYNQ.device, RP).frames.addresses.tolist() == [FAR, FAR + 1]
+    verified = verify_partial(data, PYNQ.device, RP, whole_columns=False)
+    assert verified.frames.addresses.tolist() == [FAR, FAR + 1]
+
+
+def test_a_column_is_written_whole_unless_it_is_a_difference() -> None:
+    assert reason(stream_of(GOOD)) == (
+        "column of frame address 0x00001B00 at byte 44: got 2 of its 36 frames, expected all, "
+        "since a column is configured as a whole; load a difference stream over its base only"
+    )
 
 
 def test_no_flipped_bit_is_accepted() -> None:
-    # Every bit of what surrounds the frame data (bytes 112 to 2131), and every 7th bit within.
-    bits = [*range(0, 8 * 112), *range(8 * 112, 8 * 2132, 7), *range(8 * 2132, 8 * len(STREAM))]
+    # Every bit of what surrounds the frame data (bytes 112 to 2131), and every 61st bit within.
+    bits = [*range(0, 8 * 112), *range(8 * 112, 8 * 2132, 61), *range(8 * 2132, 8 * len(STREAM))]
     for bit in bits:
         flipped = bytearray(STREAM)
         flipped[bit >> 3] ^= 1 << (bit & 7)
@@ -186,11 +201,11 @@ FAULTS: dict[str, tuple[list[Write], str]] = {
     "no frames": ([RESET, IDCODE, CRC, DESYNC], "got no frame data, expected frames of the part"),
     "register": (
         [RESET, (Register.WBSTAR, [0]), *GOOD[1:]],
-        "got register 16, expected one of CMD, CRC, CTL0, FAR, FDRI, IDCODE, MASK",
+        "got register 16, expected one of CMD, CRC, CTL0, CTL1, FAR, FDRI, IDCODE, MASK, MFWR",
     ),
     "command": (
         [RESET, (Register.CMD, [Command.IPROG]), *GOOD[1:]],
-        "command at byte 20: got 15, expected one of DESYNC, GRESTORE, NULL, RCRC, SHUTDOWN, START",
+        "command at byte 20: got 15, expected one of DESYNC, GRESTORE, MFW, NULL, RCRC, SHUTD",
     ),
     "MASK": (
         [RESET, (Register.MASK, [0x540]), *GOOD[1:]],
@@ -224,6 +239,41 @@ FAULTS: dict[str, tuple[list[Write], str]] = {
     "no such frame": (
         [*GOOD[:3], (Register.FAR, [0x03BE0000]), *GOOD[4:]],
         "2 frames from frame address 0x03BE0000 on: xc7z020 has 0 there",
+    ),
+    "second RCRC": ([RESET, RESET, *GOOD[1:]], "RCRC at byte 16: got a second one, expected one;"),
+    "CTL1": (
+        [RESET, (Register.MASK, [0x20000]), (Register.CTL1, [0]), *GOOD[1:]],
+        "MASK at byte 20: got 0x00020000, expected bits of 0x1000 only",
+    ),
+    "a CRC per frame": (
+        [RESET, (Register.MASK, [1 << 21]), (Register.CTL1, [1 << 21]), *GOOD[1:]],
+        "MASK at byte 20: got 0x00200000, expected bits of 0x1000 only",
+    ),
+    "encrypted": (
+        [RESET, (Register.MASK, [0x40]), (Register.CTL0, [0x40]), *GOOD[1:]],
+        "the frames of this stream are encrypted, expected plain frame data; they cannot be read",
+    ),
+    "debug": ([RESET, (Register.LOUT, [0]), *GOOD[1:]], "write at byte 16: got register 8, expec"),
+    "die": ([RESET, (Register.COR0, [0]), *GOOD[1:]], "write at byte 16: got register 9, expec"),
+    "repeated": (
+        [*GOOD[:4], HELD, MFW, (Register.MFWR, [0] * 7), CRC, DESYNC],
+        "multi-frame write at byte 456: got 7 words, expected 4 or 8",
+    ),
+    "repeated, not 0": (
+        [*GOOD[:4], HELD, MFW, (Register.MFWR, [0, 0, 1, 0]), CRC, DESYNC],
+        "multi-frame write at byte 468: got 0x00000001, expected 0",
+    ),
+    "repeated without MFW": (
+        [*GOOD[:4], HELD, (Register.MFWR, [0] * 8), CRC, DESYNC],
+        "frame data at byte 40: got 101 words, expected 2 or more",
+    ),
+    "repeated under WCFG": (
+        [*GOOD[:5], START_FRAME, (Register.MFWR, [0] * 8), CRC, DESYNC],
+        "frame data at byte 1264: got command 1, expected CMD MFW before it",
+    ),
+    "repeated at one address": (
+        [*GOOD[:4], HELD, MFW, *[(Register.MFWR, [0] * 4)] * 2, CRC, DESYNC],
+        "frame data at byte 476: got no FAR, expected one before it",
     ),
     "outside": (
         [*GOOD[:3], (Register.FAR, [0x1AA3]), *GOOD[4:]],
@@ -288,15 +338,16 @@ def test_pad_frames_between_rows_must_be_zero() -> None:
     memory = place(PYNQ.device, "memory", 0, [Rectangle((66, 67), ("Y2",))])
     far: Write = (Register.FAR, [1 << 23 | 5 << 7 | 127])
     for spoiled in (0, 1):
-        data = [0] * 3 * FRAME
-        data[FRAME] = spoiled
-        writes = [*GOOD[:3], far, (Register.FDRI, data), CRC, DESYNC]
+        contents = [0] * 3 * FRAME
+        contents[FRAME] = spoiled
+        writes = [*GOOD[:3], far, (Register.FDRI, contents), CRC, DESYNC]
         if spoiled:
             assert "pad frame at byte 448: got other words, expected zeros" in reason(
                 stream_of(writes), memory
             )
         else:
-            verified = verify_partial(stream_of(writes), PYNQ.device, memory)
+            data = stream_of(writes)
+            verified = verify_partial(data, PYNQ.device, memory, whole_columns=False)
             assert verified.frames.addresses.tolist() == [1 << 23 | 5 << 7 | 127]
 
 
@@ -304,3 +355,145 @@ def test_a_real_full_bitstream_is_refused(data_dir: Path) -> None:
     name = "bitstreams/byuccl-PYNQ-PRIO/boards__Pynq-Z1__prio__prio.bit"
     text = reason((data_dir / name).read_bytes())
     assert text.startswith("write at byte 164: got register 17, expected one of")
+
+
+def test_multi_frame_writes_are_expanded() -> None:
+    repeat: list[Write] = [(Register.FAR, [FAR + 5]), (Register.MFWR, [0] * 4)]
+    control: list[Write] = [(Register.MASK, [0x1000]), (Register.CTL1, [0x1000])]
+    writes = [*GOOD[:2], *control, *GOOD[2:4], HELD, MFW, (Register.MFWR, [0] * 8), *repeat]
+    data = stream_of([*writes, CRC, DESYNC])
+    verified = verify_partial(data, PYNQ.device, RP, whole_columns=False)
+    assert verified.frames.addresses.tolist() == [FAR, FAR + 5]
+    assert (verified.frames.words == 1).all()
+    outside = stream_of([*writes, (Register.FAR, [0]), (Register.MFWR, [0] * 4), CRC, DESYNC])
+    assert "frame 0x00000000 at byte 544: got a frame outside the partition" in reason(outside)
+
+
+PAIR = place(PYNQ.device, "pair", 0, [Rectangle((26, 27), ("Y1",))])
+
+
+def frames_of(chip: Device, partition: Partition) -> Frames:
+    addresses = frame_order(chip).partition(partition)
+    chance = np.random.default_rng(len(addresses))
+    shape = (len(addresses), chip.family.frame_words)
+    return Frames(addresses, chance.integers(0, 1 << 32, shape, dtype=np.uint32))
+
+
+@pytest.mark.parametrize("form", [Form.PLAIN, Form.COMPRESSED, Form.RESET])
+@pytest.mark.parametrize("name", ["pynq-z2", "kv260"])
+def test_every_form_of_partial_is_accepted(name: str, form: Form) -> None:
+    target = board(name)
+    chip, partition = target.device, target.partitions[0]
+    due = frames_of(chip, partition)
+    data = build(chip, due, form, region=cells(chip, partition))
+    found = verify_partial(data, chip, partition).frames
+    kept = np.isin(found.addresses, due.addresses)  # UltraScale+ writes the routing beside it too
+    np.testing.assert_array_equal(found.words[kept], due.words[np.argsort(due.addresses)])
+
+
+def test_a_region_beside_the_mask_is_refused() -> None:
+    due = frames_of(PYNQ.device, PAIR)
+    data = build(PYNQ.device, due, Form.RESET, region=cells(PYNQ.device, PAIR))
+    wider = place(PYNQ.device, "wide", 0, [Rectangle((26, 29), ("Y1",))])
+    assert (
+        "reset mask of column 28 in row Y1 at byte 42128: got one that is not, expected the "
+        in (reason(data, wider))
+    )
+
+
+def plus_partial() -> tuple[Device, ConfigurationStream]:
+    target = board("kv260")
+    partition = target.partitions[0]
+    due = frames_of(target.device, partition)
+    region = cells(target.device, partition)
+    return target.device, parse(build(target.device, due, Form.RESET, region=region))
+
+
+@pytest.mark.parametrize(
+    ("order", "text"),
+    [
+        ((0, 1, 2), "order of the stream at byte 920508: got the end, expected SYNC"),
+        ((1, 0, 2, 3), "order of the stream at byte 644: got SHUTDOWN, expected clocks or frames"),
+        ((0, 1, 2, 3, 3), "order of the stream at byte 945944: got SYNC, expected the end"),
+        ((3, 1, 2, 0), "held clocks at byte "),
+        ((0, 1, 2, 0), None),  # nothing is released, but nothing is spoiled either
+    ],
+)
+def test_the_segments_of_ultrascale_plus_are_four(order: tuple[int, ...], text: str | None) -> None:
+    chip, stream = plus_partial()
+    starts = [0, *(segment.stop + 16 for segment in stream.segments)]
+    parts = [stream.words[starts[i] : starts[i + 1]] for i in order]
+    data = np.concatenate(parts).astype(">u4").tobytes()
+    if text is None:
+        assert verify(data, chip).kind == "partial"
+        return
+    with pytest.raises(ArtifactError) as caught:
+        verify(data, chip)
+    assert text in str(caught.value)
+
+
+def test_a_stream_that_lost_a_crc_with_all_it_covers_is_refused() -> None:
+    due = frames_of(PYNQ.device, PAIR)
+    data = build(PYNQ.device, due, Form.RESET, region=cells(PYNQ.device, PAIR))
+    lost = bytes.fromhex("30008001 0000000B 20000000 30000001")  # CMD SHUTDOWN, NOP, CRC
+    at = data.index(lost)
+    assert reason(data[:at] + data[at + 20 :], PAIR) == (
+        f"order of the stream at byte {at + 84}: got frames, expected SHUTDOWN; build or fetch "
+        "the bitstream again"
+    )
+    assert "got SHUTDOWN, expected frames;" in reason(
+        data[:at] + data[at : at + 20] + data[at:], PAIR
+    )
+
+
+FULL = [
+    (Register.TIMER, [0]),
+    (Register.WBSTAR, [0]),
+    (Register.CMD, [Command.NULL]),
+    *GOOD[:2],
+    (Register.CMD, [Command.SWITCH]),
+]
+
+
+@pytest.mark.parametrize(
+    ("writes", "text"),
+    [
+        (
+            [(Register.TIMER, [4]), *FULL[1:], *GOOD[2:]],
+            "TIMER at byte 12: got 0x00000004, expecte",
+        ),
+        (
+            [*FULL[:3], (Register.COR0, [0]), *GOOD],
+            "first write at byte 32: got 0x00000000 to COR0",
+        ),
+        (
+            [*FULL, *GOOD[2:5], (Register.CMD, [Command.GRESTORE]), CRC, DESYNC],
+            "GRESTORE at byte 1288: got frame data since byte 72 without a CRC, expected a CRC fir",
+        ),
+        ([*FULL, *GOOD[2:]], "full stream at byte 0: got 2 frames, expected all 9,996 of xc7z020"),
+    ],
+)
+def test_a_fault_of_a_full_stream_is_refused(writes: list[Write], text: str) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        verify(stream_of(writes), PYNQ.device)
+    assert text in str(caught.value)
+
+
+def test_full_streams_are_accepted_for_a_device_but_for_no_region() -> None:
+    due = frames_of(PYNQ.device, PAIR)
+    for form in (Form.FULL, Form.FULL_COMPRESSED):
+        data = build(PYNQ.device, due, form)
+        assert verify(data, PYNQ.device).kind == "full"
+        with pytest.raises(
+            ArtifactError, match="write at byte 56: got register 17, expected one o"
+        ):
+            verify(data, PYNQ.device, cells(PYNQ.device, PAIR))
+
+
+def test_a_device_of_unknown_geometry_is_nothing_to_check_against() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        verify(STREAM, board("alveo-u200").device)
+    assert str(caught.value) == (
+        "the geometry of xcu200 is unknown, expected frame addresses to check against; learn it "
+        "from a compressed full bitstream"
+    )

@@ -1,0 +1,88 @@
+"""What streams of a kind and family may write: a list of what they need, not of what devices do.
+
+`checks` holds a segment against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fpga_rt.arch.families import SERIES7, ULTRASCALE, ULTRASCALE_PLUS, Family
+from fpga_rt.bitstream.packets import Command, Register
+
+IDCODE_MASK = 0x0FFFFFFF
+"""The top nibble of an IDCODE is the revision of the silicon."""
+CLOCK_BIT = 0x20000
+"""UltraScale+: bit of CTL1 that is set while clocks of columns are held or released."""
+PARTIAL_COR0 = 0x38003FE5
+"""UltraScale+: start-up options that partials repeat, as Vivado writes them by default."""
+REBUILD = "build or fetch the bitstream again"
+
+_COMMANDS = {
+    Command.NULL,
+    Command.WCFG,
+    Command.MFW,
+    Command.START,
+    Command.RCRC,
+    Command.GRESTORE,
+    Command.SHUTDOWN,
+    Command.DESYNC,
+}
+_REGISTERS = {
+    Register.CRC,
+    Register.FAR,
+    Register.FDRI,
+    Register.CMD,
+    Register.CTL0,
+    Register.MASK,
+    Register.IDCODE,
+    Register.MFWR,
+    Register.CTL1,
+}
+_START_UP = {
+    Register.COR0,
+    Register.COR1,
+    Register.TIMER,
+    Register.WBSTAR,
+    Register.RESERVED_13,
+}
+_MULTI_FRAME_BIT = 0x1000
+_MULTI_FRAME_WORDS = {SERIES7.name: (4, 8), ULTRASCALE.name: (7,), ULTRASCALE_PLUS.name: (14,)}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What streams of one kind and family may write.
+
+    `control` are the bits of CTL0 and CTL1 that may change; `cor0` is the only value of COR0, None
+    for any; `full` asks what only full streams have to keep.
+    """
+
+    commands: frozenset[int]
+    registers: frozenset[int]
+    control: tuple[int, int]
+    multi_frame_words: tuple[int, ...]
+    cor0: int | None
+    full: bool
+
+
+def rules_of(family: Family, full: bool) -> Rules:
+    """Return the rules for full or partial streams of a family."""
+    commands, registers = set(_COMMANDS), set(_REGISTERS)
+    control = (0x500, _MULTI_FRAME_BIT)
+    if full:
+        commands |= {Command.SWITCH, Command.LFRM}
+        registers |= _START_UP
+        control = (0x501, _MULTI_FRAME_BIT)
+    elif family is not SERIES7:
+        commands |= {Command.AGHIGH, Command.LFRM, Command.RCAP}
+        registers |= {Register.COR0}
+        control = (0x500, _MULTI_FRAME_BIT | CLOCK_BIT)
+    return Rules(
+        frozenset(commands),
+        frozenset(registers),
+        control,
+        _MULTI_FRAME_WORDS[family.name],
+        None if full else PARTIAL_COR0,
+        full,
+    )

@@ -1,0 +1,228 @@
+"""What the frames of a stream have to keep: be in a region, fill columns, agree with each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt.arch.devices import PAD_FRAMES, Device
+from fpga_rt.arch.families import SERIES7, FrameAddress
+from fpga_rt.arch.partials import Cell
+from fpga_rt.bitstream.expand import (
+    RESET_MASK,
+    Frames,
+    FrameWrites,
+    frame_order,
+    frames_at,
+    last_written,
+    segment_writes,
+)
+from fpga_rt.bitstream.rules import REBUILD
+from fpga_rt.bitstream.segments import Run
+from fpga_rt.bitstream.sequence import PAD
+from fpga_rt.bitstream.stream import ConfigurationStream
+from fpga_rt.bitstream.walk import Indices
+from fpga_rt.errors import ArtifactError
+
+PLUS_ECC_WORDS = (45, 46)
+"""Words of an UltraScale+ frame that hold its ECC (seen to change whenever another word does)."""
+
+
+def refuse(what: str, at_byte: int, got: str, expected: str, step: str = REBUILD) -> NoReturn:
+    """Refuse a stream.
+
+    Raises:
+        ArtifactError: Always.
+    """
+    raise ArtifactError(f"{what} at byte {at_byte}: got {got}, expected {expected}; {step}")
+
+
+@dataclass(frozen=True, eq=False)
+class WrittenFrames:
+    """The frames of a stream: what each segment writes, and what is there in the end."""
+
+    stream: ConfigurationStream
+    device: Device
+
+    @cached_property
+    def parts(self) -> list[FrameWrites]:
+        """What each segment writes.
+
+        Raises:
+            ArtifactError: As `expand.frame_writes`.
+        """
+        order = frame_order(self.device)
+        return [segment_writes(self.stream, segment, order) for segment in self.stream.segments]
+
+    @cached_property
+    def all(self) -> FrameWrites:
+        """What all segments write."""
+        columns = zip(*self.parts, strict=True)
+        return FrameWrites(*(np.concatenate(column) for column in columns))
+
+    @cached_property
+    def last(self) -> Frames:
+        """What the frames hold in the end."""
+        return last_written(self.stream, self.all, self.device.family.frame_words)
+
+    @property
+    def masks(self) -> list[Run]:
+        """The runs that hold a reset mask."""
+        fields = self.device.family.address
+        return [r for r in self.stream.runs if fields.decode(r.far).block_type == RESET_MASK]
+
+    def check_inside(self, name: str, allowed: Indices) -> None:
+        """Check that every frame is among the FARs `allowed`, those of what is called `name`.
+
+        Raises:
+            ArtifactError: One is not.
+        """
+        outside = np.flatnonzero(~np.isin(self.all.addresses, np.append(allowed, PAD)))
+        if len(outside):
+            at = int(outside[0])
+            refuse(
+                f"frame 0x{self.all.addresses[at]:08X}",
+                self.stream.byte(int(self.all.at[at])),
+                "a frame outside the partition",
+                f"frames of {name} of {self.device.name}",
+                "use the bitstream of that partition",
+            )
+
+    def check_pads(self) -> None:
+        """Check that the pad frames between rows are zero.
+
+        Raises:
+            ArtifactError: One is not.
+        """
+        pads = self.all.contents[self.all.addresses == PAD]
+        contents = frames_at(self.stream.words, pads, self.device.family.frame_words)
+        spoiled = np.flatnonzero(contents.any(axis=1))
+        if len(spoiled):
+            at = self.stream.byte(int(pads[spoiled[0]]))
+            refuse("pad frame", at, "other words", "zeros")
+
+    def check_columns(self) -> None:
+        """Check that every column that is written is written whole.
+
+        Raises:
+            ArtifactError: One is not.
+        """
+        order = frame_order(self.device)
+        if not self.device.columns:
+            return
+        columns, counts = np.unique(order.columns(self.last.addresses), return_counts=True)
+        known, sizes = order.column_frames
+        due = sizes[np.searchsorted(known, columns)]
+        part = np.flatnonzero(counts != due)
+        if not len(part):
+            return
+        column = int(columns[part[0]])
+        there = order.columns(self.all.addresses) == column
+        refuse(
+            f"column of frame address 0x{column:08X}",
+            self.stream.byte(int(self.all.at[there].min())),
+            f"{int(counts[part[0]])} of its {int(due[part[0]])} frames",
+            "all, since a column is configured as a whole",
+            "load a difference stream over its base only",
+        )
+
+    def check_masks(self, cells: frozenset[Cell] | None) -> None:
+        """Check that a reset mask names the columns of `cells`, or for None those that are written.
+
+        Columns without fabric are left alone: Vivado marks those of some rows.
+
+        Raises:
+            ArtifactError: It does not.
+        """
+        for mask in self.masks:
+            self._check_mask(mask, self._marked(cells))
+
+    def _marked(self, cells: frozenset[Cell] | None) -> NDArray[np.bool_]:
+        """Return (rows, columns) bool: which columns a reset mask has to mark."""
+        device = self.device
+        marked = np.zeros((len(device.rows), len(device.columns)), np.bool_)
+        written = frame_order(device).columns(self.last.addresses)
+        for index, row in enumerate(device.rows):
+            if cells is None:
+                addresses = [device.address(row, c) for c in range(len(device.columns))]
+                marked[index] = np.isin(addresses, written)
+            else:
+                marked[index, [cell.column for cell in cells if cell.row == row]] = True
+        return marked
+
+    def _check_mask(self, mask: Run, marked: NDArray[np.bool_]) -> None:
+        device, size = self.device, self.device.family.frame_words
+        rows, columns = marked.shape
+        width = columns + PAD_FRAMES
+        due = device.family.address.encode(FrameAddress(RESET_MASK, 0, 0))
+        at, count = self.stream.byte(mask.start), (mask.stop - mask.start) // size
+        if device.family is not SERIES7 or mask.far != due or count != rows * width:
+            got = f"{count} frames at frame address 0x{mask.far:08X}"
+            expected = f"{rows * width} at 0x{due:08X}, one for each column and pad of a row"
+            refuse("reset mask", at, got, expected)
+        words = self.stream.words[mask.start : mask.stop].reshape(rows, width, size)
+        zero = ~np.any(words, axis=2)
+        fabric = [[row.has_fabric(column) for column in range(columns)] for row in device.rows]
+        wrong = np.argwhere((zero[:, :columns] != marked) & np.array(fabric))
+        if len(wrong):
+            row, column = map(int, wrong[0])
+            refuse(
+                f"reset mask of column {column} in row {device.rows[row].name}",
+                at + 4 * size * (row * width + column),
+                "a column that is reset" if zero[row, column] else "one that is not",
+                "the columns of the partition and no others",
+                "use the bitstream of that partition",
+            )
+        if not zero[:, columns:].all():
+            row, pad = map(int, np.argwhere(~zero[:, columns:])[0])
+            where = at + 4 * size * (row * width + columns + pad)
+            refuse("pad frame of the reset mask", where, "other words", "zeros")
+
+    def check_clocks(self) -> None:
+        """Check that what holds and releases the clocks of an UltraScale+ partial belongs to it.
+
+        The first segment holds clocks with frames that the third writes again; the fourth sets
+        bits of the same frames.
+
+        Raises:
+            ArtifactError: It does not.
+        """
+        if len(self.parts) == 1:
+            return
+        held, _, main, released = self.parts
+        if not np.array_equal(held.addresses, released.addresses):
+            at = self.stream.byte(int(released.at[0]))
+            refuse("released clocks", at, "other frame addresses", "those that were held")
+        self._check_clocks("held clocks", held, self._differ(held, main))
+        self._check_clocks("released clocks", released, self._cleared(held, released))
+
+    def _check_clocks(self, what: str, part: FrameWrites, wrong: NDArray[np.bool_]) -> None:
+        if wrong.any():
+            index = int(np.flatnonzero(wrong)[0])
+            got = f"frame 0x{part.addresses[index]:08X} with other contents"
+            at = self.stream.byte(int(part.at[index]))
+            refuse(what, at, got, "what the main segment writes, with more bits when released")
+
+    def _differ(self, held: FrameWrites, main: FrameWrites) -> NDArray[np.bool_]:
+        """Return (n,): which frames the main segment does not write with the same contents."""
+        size = self.device.family.frame_words
+        loaded = last_written(self.stream, main, size)
+        place = np.searchsorted(loaded.addresses, held.addresses)
+        there = np.append(loaded.addresses, PAD)[place] == held.addresses
+        contents = np.append(loaded.words, np.zeros((1, size), np.uint32), axis=0)[place]
+        before = frames_at(self.stream.words, held.contents, size)
+        differ: NDArray[np.bool_] = ~there | np.any(before != contents, axis=1)
+        return differ
+
+    def _cleared(self, held: FrameWrites, released: FrameWrites) -> NDArray[np.bool_]:
+        """Return (n,): in which frames a bit beside the ECC is cleared."""
+        size = self.device.family.frame_words
+        before = frames_at(self.stream.words, held.contents, size)
+        cleared = before & ~frames_at(self.stream.words, released.contents, size)
+        cleared[:, PLUS_ECC_WORDS] = 0
+        found: NDArray[np.bool_] = np.any(cleared, axis=1)
+        return found

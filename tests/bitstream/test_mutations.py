@@ -1,0 +1,97 @@
+"""Mutated streams, real and built: none is let through, and none does anything but be refused.
+
+What counts as let through is said in `benchmarks.bitstream_mutations`, which also runs more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.bitstream_mutations import (
+    LARGEST_BYTES,
+    MUTATIONS,
+    Outcome,
+    effect,
+    mutation,
+    run_mutations,
+    subjects,
+)
+from fpga_rt.arch.devices import device
+from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, type1, write
+from fpga_rt.bitstream.verify import verify
+from fpga_rt.errors import ArtifactError
+
+SHARE = 2_500
+
+
+def test_the_streams_themselves_are_accepted() -> None:
+    for subject in subjects():
+        assert subject.accepts(subject.data), subject.name
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_no_mutated_stream_is_accepted(part: int) -> None:
+    outcome = run_mutations(part * SHARE, SHARE)
+    assert outcome.failures == []
+    assert sum(outcome.counts.values()) == SHARE
+    assert outcome.total("refused") > 0.8 * SHARE
+    assert {kind for kind, _ in outcome.counts} == set(MUTATIONS)
+    assert outcome.largest_bytes < LARGEST_BYTES
+
+
+def test_a_crc_that_is_dropped_is_missed() -> None:
+    for subject in subjects():
+        for at in subject.crcs:
+            for kept in (0, 1):
+                words = subject.words()
+                assert words[at] == type1(0, 1)
+                words[at : at + 2 - kept] = NOP
+                assert not subject.accepts(subject.file(words)), f"{subject.name}, word {at}"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        [0],
+        [NOP],
+        [SYNC],
+        write(Register.CRC, 0),
+        write(Register.CMD, Command.START),
+        [*write(Register.CMD, Command.DESYNC), SYNC],
+        [type1(Register.NESTED, 3), SYNC, *write(Register.CMD, Command.DESYNC)],
+        [*[type1(Register.FDRI, 0)] * 33, 0],
+        [type1(Register.FDRI, 377), *[1] * 377, *write(Register.CRC, 0)],
+        [*write(Register.FAR, 0), type1(Register.MFWR, 4), 0, 0, 0, 0],
+    ],
+)
+def test_four_megabytes_of_a_pattern_are_refused(pattern: list[int]) -> None:
+    words = np.resize(np.array(pattern, np.uint32), 1 << 20)
+    head = [DUMMY, SYNC, *write(Register.CMD, Command.RCRC), *write(Register.IDCODE, 0x03727093)]
+    tail = [*write(Register.CMD, Command.DESYNC), *[NOP] * 16]
+    data = np.concatenate([np.array(head, np.uint32), words, np.array(tail, np.uint32)])
+    with pytest.raises(ArtifactError):
+        verify(data.astype(">u4").tobytes(), device("xc7z020"))
+
+
+def test_a_mutation_is_the_same_every_time_and_differs_from_its_stream() -> None:
+    for number in range(40):
+        kind, one, data = mutation(number)
+        assert mutation(number) == (kind, one, data)
+        assert data != one.data
+
+
+def test_what_is_equivalent_writes_the_same() -> None:
+    one, other = subjects()[:2]
+    words = one.words()
+    assert effect(one.file([*words[:13].tolist(), NOP, *words[13:].tolist()])) == one.effect
+    assert other.effect != one.effect
+
+
+def test_outcomes_add_up() -> None:
+    first, second = run_mutations(0, 3), run_mutations(3, 3)
+    total = Outcome()
+    total.add(first)
+    total.add(second)
+    assert total.counts == run_mutations(0, 6).counts
+    assert total.slowest_s == max(first.slowest_s, second.slowest_s)

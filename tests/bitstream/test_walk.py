@@ -1,0 +1,164 @@
+"""The walk over packets, against one that takes a step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fpga_rt.bitstream.packets import (
+    NOP,
+    Command,
+    Opcode,
+    Packet,
+    Register,
+    type1,
+    type2,
+    write,
+)
+from fpga_rt.bitstream.walk import MAX_PACKETS, walk
+from fpga_rt.errors import ArtifactError
+
+DESYNC = write(Register.CMD, Command.DESYNC)
+
+
+def found(*words: int) -> list[Packet]:
+    return list(walk(np.array(words, np.uint32), 0))
+
+
+def one_by_one(words: Sequence[int]) -> list[Packet] | None:
+    """Follow the headers as UG470 describes them; None where that is not possible."""
+    at, register, result = 0, -1, list[Packet]()
+    while at < len(words):
+        header, start = words[at], at + 1
+        kind, opcode = header >> 29, header >> 27 & 3
+        if header == NOP:
+            at += 1
+            continue
+        if kind == 1:
+            register, count = header >> 13 & 31, header & 0x7FF
+        elif kind == 2 and register >= 0:
+            count = header & 0x7FFFFFF
+        elif header == 0:
+            result.append(Packet(at, 0, Opcode.WRITE, Register.FDRI, at, at + 1))
+            at, register = at + 1, 0
+            continue
+        else:
+            return None
+        stop = start if opcode == Opcode.NOP else start + count
+        if stop > len(words):
+            return None
+        result.append(Packet(at, kind, opcode, register, start, stop))
+        written = register if opcode == Opcode.WRITE and stop > start else None
+        ends = written == Register.CMD and words[stop - 1] == Command.DESYNC
+        if ends or written == Register.CIPHERTEXT:
+            break
+        at = stop
+    return result
+
+
+def test_packets_are_found_with_their_payloads() -> None:
+    stream = (NOP, *write(Register.CMD, 7), type1(Register.FDRI, 0), type2(3), 1, 2, 3, NOP)
+    assert found(*stream, NOP) == [
+        Packet(1, 1, Opcode.WRITE, Register.CMD, 2, 3),
+        Packet(3, 1, Opcode.WRITE, Register.FDRI, 4, 4),
+        Packet(4, 2, Opcode.WRITE, Register.FDRI, 5, 8),
+    ]
+
+
+def test_what_follows_desync_or_a_cipher_header_is_no_packet() -> None:
+    for end in (DESYNC, write(Register.CIPHERTEXT, 5)):
+        packets = walk(np.array([*end, 0xFFFFFFFF, 0x12345678], np.uint32), 0)
+        assert len(packets) == 1
+        assert packets[0].stop == 2
+        assert packets.value.tolist() == [end[1]]
+
+
+def test_bare_zeros_are_frame_data() -> None:
+    assert found(*write(Register.LOUT, 9), 0, 0, *DESYNC)[1:3] == [
+        Packet(at, 0, Opcode.WRITE, Register.FDRI, at, at + 1) for at in (2, 3)
+    ]
+
+
+@given(st.data())
+def test_equals_a_walk_step_by_step(data: st.DataObject) -> None:
+    chance = np.random.default_rng(data.draw(st.integers(0, 1 << 32)))
+    words = list[int]()
+    for _ in range(data.draw(st.integers(0, 6))):
+        count = int(chance.choice([1, 3, 40, 3000]))
+        size = int(chance.choice([0, 1, 4, 14]))
+        payload = chance.integers(0, 1 << 32, size).tolist()
+        pair = (*write(Register.FAR, 5), NOP, type1(Register.MFWR, size), *payload, NOP, NOP)
+        words += pair * count
+        if chance.random() < 0.5:
+            size = int(chance.choice([10, 9000, 50_000]))
+            words += (type1(Register.FDRI, 0), type2(size), *chance.integers(0, 9, size).tolist())
+    if chance.random() < 0.7:
+        words += (*DESYNC, 0xFFFFFFFF)
+    if chance.random() < 0.5 and words:
+        words[int(chance.integers(len(words)))] ^= 1 << int(chance.integers(32))
+    expected = one_by_one(words)
+    if expected is None:
+        with pytest.raises(ArtifactError):
+            found(*words)
+    else:
+        assert found(*words) == expected
+
+
+def test_a_word_that_is_no_header_is_refused_with_its_place() -> None:
+    words = np.array([NOP, 0xFFFFFFFF], np.uint32)
+    with pytest.raises(ArtifactError) as caught:
+        walk(words, 0, origin_bytes=100)
+    assert str(caught.value) == (
+        "configuration word 0xFFFFFFFF at byte 104 is no packet header, expected a type 1 or "
+        "type 2 header; the stream is corrupt: build or fetch it again"
+    )
+
+
+def test_a_type_2_header_without_a_register_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="0x50000001 at byte 0 is no packet header"):
+        found(type2(1), 0)
+
+
+def test_a_payload_past_the_end_is_refused() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        found(type1(Register.FDRI, 3), 0)
+    assert str(caught.value) == (
+        "the packet 0x30004003 at byte 0 announces 3 words, got 1 before the end; the stream is "
+        "truncated: build or fetch it again"
+    )
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        [type1(Register.FDRI, 0)],
+        [0],
+        [*[type1(Register.FDRI, 0)] * 33, 0],  # made to change from one way of search to the other
+        [*[type1(Register.FDRI, 0)] * 32, type1(Register.FDRI, 2047), *[1] * 2047],
+    ],
+)
+def test_endless_packets_are_refused(pattern: list[int]) -> None:
+    words = np.resize(np.array(pattern, np.uint32), MAX_PACKETS + 100_000)
+    if len(pattern) > 1_000:
+        assert len(walk(words[: len(pattern) * 900], 0)) == 33 * 900
+        return
+    with pytest.raises(
+        ArtifactError, match=r"packets before byte \d+, expected a DESYNC or longer"
+    ):
+        walk(words, 0)
+
+
+def test_endless_nops_are_no_packets() -> None:
+    assert not len(walk(np.full(1_000_000, NOP, np.uint32), 0))
+
+
+def test_packets_compare_by_content() -> None:
+    words = np.array([*write(Register.CMD, 7), *DESYNC], np.uint32)
+    same, other = walk(words, 0), walk(words, 2)
+    assert walk(words, 0) == same
+    assert same != other
+    assert same != "packets"
