@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import keyword
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, Protocol
 
 from fpga_rt import __version__, errors
@@ -20,12 +21,14 @@ _COMMANDS = {
     "run": "run a model or an archive and report latency, swaps and accuracy",
     "devices": "list devices and boards",
     "demo": "run the demo network: tables, timeline picture, trace, report",
+    "bitstream": "read, verify, compare, shrink, size and register configuration files",
+    "geometry": "derive the geometry of a device",
 }
 _USAGE, _INTERRUPTED, _OTHER = 2, 130, errors.FpgaRtError.exit_code
 
 
 class Command(Protocol):
-    """What a command's module offers."""
+    """What a command's module offers; the package of a group has `COMMANDS` instead."""
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Describe its arguments."""
@@ -82,23 +85,42 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"fpga-rt {__version__}")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say what is going on")
+    _add_commands(parser, _COMMANDS, argv)
+    return parser.parse_args(argv)
+
+
+def _add_commands(
+    parser: argparse.ArgumentParser,
+    summaries: Mapping[str, str],
+    argv: Sequence[str],
+    path: str = "",
+) -> None:
+    """Add commands; `argv` are the words in which one is asked for, `path` the groups before."""
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
-    asked = next((word for word in argv if not word.startswith("-")), None)
-    for name, summary in _COMMANDS.items():
+    asked = next((i for i, word in enumerate(argv) if not word.startswith("-")), len(argv))
+    for name, summary in summaries.items():
         command = commands.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
         )
-        if name == asked:
-            _import(name).add_arguments(command)
+        if name not in argv[asked : asked + 1]:
+            continue
+        module = _import(path + name)
+        members: Mapping[str, str] | None = getattr(module, "COMMANDS", None)
+        if members is not None:
+            _add_commands(command, members, argv[asked + 1 :], f"{path}{name} ")
+            continue
+        module.add_arguments(command)
+        command.set_defaults(command=path + name)
         command.add_argument(
             "-v", "--verbose", action="count", default=0, dest="more_verbose",
             help="say what is going on; -vv also shows where an error comes from",
         )  # fmt: skip
-    return parser.parse_args(argv)
 
 
 def _import(command: str) -> Command:
-    module: Command = importlib.import_module(f"fpga_rt.cli.{command}")
+    """Import a command, or the package of a group; a member's name follows that of its group."""
+    parts = (f"{word}_" if keyword.iskeyword(word) else word for word in command.split())
+    module: Command = importlib.import_module(".".join(("fpga_rt.cli", *parts)))
     return module
 
 
@@ -109,7 +131,8 @@ def _epilog() -> str:
         "examples:\n"
         "  fpga-rt demo\n"
         "  fpga-rt run model.onnx --input images.npz --labels images.npz\n"
-        "  fpga-rt compile model.onnx --board pynq-z2 -o model.frt && fpga-rt inspect model.frt\n\n"
+        "  fpga-rt compile model.onnx --board pynq-z2 -o model.frt && fpga-rt inspect model.frt\n"
+        "  fpga-rt bitstream verify partial.bit --board pynq-z2 --partition rp0\n\n"
         f"exit codes: 0 success, 1 other, 2 usage, {', '.join(codes)}, 130 interrupted"
     )
 
