@@ -18,11 +18,30 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fpga_rt.api import Runtime, compile, load, load_model, open_device, save
+    from fpga_rt.api import (
+        Request,
+        Runtime,
+        compile,
+        compile_together,
+        load,
+        load_model,
+        open_device,
+        save,
+    )
 
 __version__ = "0.1.0"
 
-__all__ = ["Runtime", "__version__", "compile", "load", "load_model", "open_device", "save"]
+__all__ = [
+    "Request",
+    "Runtime",
+    "__version__",
+    "compile",
+    "compile_together",
+    "load",
+    "load_model",
+    "open_device",
+    "save",
+]
 
 
 if not TYPE_CHECKING:  # else a type checker would accept every name

@@ -1,7 +1,8 @@
-"""The whole package in six names: load a model, compile, save and load, open a device, run."""
+"""The whole package in a few names: load a model, compile, save, open a device, run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fpga_rt import frontend
@@ -12,10 +13,22 @@ from fpga_rt.device import registry
 from fpga_rt.device.interface import Device
 from fpga_rt.errors import ModelError
 from fpga_rt.network.graph import Network
+from fpga_rt.planner import together
 from fpga_rt.planner.compile import compile_network
-from fpga_rt.runtime.runtime import Runtime
+from fpga_rt.planner.residency import PLANNED_BATCH
+from fpga_rt.runtime.runtime import Request, Runtime
 
-__all__ = ["Runtime", "compile", "is_archive", "load", "load_model", "open_device", "save"]
+__all__ = [
+    "Request",
+    "Runtime",
+    "compile",
+    "compile_together",
+    "is_archive",
+    "load",
+    "load_model",
+    "open_device",
+    "save",
+]
 
 _MARK_BYTES = 4
 """Of the archive's magic: enough to know one, even when a transfer in text mode hurt the rest."""
@@ -37,23 +50,53 @@ def load_model(path: str | Path) -> Network:
 
 
 def compile(
-    model: Network | str | Path, board: str = "pynq-z2", partitions: int | None = None
+    model: Network | str | Path,
+    board: str = "pynq-z2",
+    partitions: int | Sequence[int] | None = None,
 ) -> Deployment:
     """Compile a network, or a model file, for a board.
 
     Args:
         model: a network, or the path of a .onnx or .tflite file.
         board: name of the board, see `fpga-rt devices`.
-        partitions: how many of its partitions to use; all of them unless given.
+        partitions: how many of its partitions to use (the first ones), or which; all by default.
 
     Raises:
         ModelError: the model cannot be read.
         DeviceError: unknown board.
-        PlanningError: the network does not fit the board.
+        PlanningError: the network does not fit the board, or the partitions do not exist.
     """
     target = board_of(board)
-    network = model if isinstance(model, Network) else load_model(model)
-    return compile_network(network, target, partitions)
+    return compile_network(_network(model), target, partitions)
+
+
+def compile_together(
+    models: Sequence[Network | str | Path],
+    board: str = "pynq-z2",
+    partitions: int | Sequence[int] | None = None,
+    batch: int = PLANNED_BATCH,
+) -> list[Deployment]:
+    """Compile networks, or model files, that take turns on one device.
+
+    Each leaves the others' modules in place where that saves more in loads than it costs.
+
+    Args:
+        models: networks, or the paths of .onnx or .tflite files.
+        board: name of the board, see `fpga-rt devices`.
+        partitions: how many of its partitions to use (the first ones), or which; all by default.
+        batch: images of a request.
+
+    Raises:
+        ModelError: a model cannot be read.
+        DeviceError: unknown board.
+        PlanningError: a network does not fit the board, or the partitions do not exist.
+    """
+    target = board_of(board)
+    return together.compile_together(list(map(_network, models)), target, partitions, batch)
+
+
+def _network(model: Network | str | Path) -> Network:
+    return model if isinstance(model, Network) else load_model(model)
 
 
 def save(deployment: Deployment, path: str | Path) -> None:

@@ -61,6 +61,22 @@ def test_save_and_load_keep_what_runs(tmp_path: Path) -> None:
     np.testing.assert_array_equal(outputs, golden.run(network, codes))
 
 
+def test_networks_compiled_together_take_turns_on_listed_partitions() -> None:
+    networks = [random_network(seed, layers=2) for seed in (3, 4)]
+    deployments = fpga_rt.compile_together(networks, partitions=[0, 2], batch=2)
+    assert fpga_rt.compile(networks[0], partitions=[0, 2]).partitions == (0, 2)
+    codes = [np.zeros((2, *network.tensors[network.input].shape), np.int8) for network in networks]
+    with fpga_rt.open_device(memory_bytes=8 << 20) as device, fpga_rt.Runtime(device) as runtime:
+        models = [runtime.load(deployment) for deployment in deployments]
+        requests = [fpga_rt.Request(*pair) for pair in zip(models, codes, strict=True)]
+        results = runtime.trace(requests)
+    for deployment, result, network, images in zip(
+        deployments, results, networks, codes, strict=True
+    ):
+        assert deployment.partitions == (0, 2)
+        np.testing.assert_array_equal(result.codes, golden.run(network, images))
+
+
 def test_a_deployment_is_no_model(tmp_path: Path) -> None:
     fpga_rt.save(fpga_rt.compile(random_network(1, layers=1)), tmp_path / "renamed.onnx")
     with pytest.raises(ModelError, match="is a compiled deployment, expected a"):

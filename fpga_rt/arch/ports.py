@@ -10,16 +10,22 @@ Document: the notes of its authors
 A port takes a word per clock at best, and only if the memory behind it keeps up: an ICAP fed by a
 processor over AXI reaches 19 MB/s of its 400. The ports of the processors (PCAP) have a DMA of
 their own but less bandwidth, and programs that use the same DRAM slow them down.
+
+A load is slowed only while such a program runs: `ended_ps` is the one place that says by how much.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from fpga_rt.errors import DeviceError
 
 Origin = Literal["measured", "document", "assumed"]
+
+Interval = tuple[int, int]
+"""First picosecond, and the one behind the last."""
 
 _PS_PER_S = 10**12
 
@@ -35,7 +41,7 @@ class ConfigurationPort:
         source: who measured or documented it.
         ceiling_bytes_per_second: clock times width where documented, never exceeded.
         setup_ps: time before the first word.
-        contention_percent: how much longer the transfer takes because programs use the DRAM.
+        contention_percent: how much longer a transfer takes while a program uses the DRAM.
         contention_range_percent: lowest and highest measured with sequential accesses, if any.
     """
 
@@ -48,16 +54,72 @@ class ConfigurationPort:
     contention_percent: int = 0
     contention_range_percent: tuple[int, int] | None = None
 
+    @property
+    def contention_text(self) -> str:
+        """What its times assume about programs that use the DRAM, for lists of assumptions."""
+        assumed = f"{self.contention_percent} %" if self.contention_percent else "none"
+        if self.contention_range_percent is None:
+            return f"contention: {assumed} assumed, not measured"
+        low, high = self.contention_range_percent
+        return f"contention: {assumed} assumed; measured range {low}-{high} %"
+
     def load_ps(self, size_bytes: int) -> int:
-        """Return the picoseconds that `size_bytes` take, rounded up; exact integer arithmetic.
+        """Return the picoseconds that `size_bytes` take while no program is in the way, rounded up.
+
+        Raises:
+            ValueError: The size is negative.
+        """
+        return self.setup_ps + self.transfer_ps(size_bytes)
+
+    def transfer_ps(self, size_bytes: int) -> int:
+        """Return the same without the time before the first word.
 
         Raises:
             ValueError: The size is negative.
         """
         if size_bytes < 0:
             raise ValueError(f"a bitstream of {size_bytes} bytes")
-        work = size_bytes * _PS_PER_S * (100 + self.contention_percent)
-        return self.setup_ps - (-work // (100 * self.bytes_per_second))
+        return -(-size_bytes * _PS_PER_S // self.bytes_per_second)
+
+    def ended_ps(
+        self, started_ps: int, size_bytes: int, busy: Iterable[Interval] = (), factor: int = 1
+    ) -> int:
+        """Return when a load that starts at `started_ps` ends.
+
+        Args:
+            started_ps: when the port starts.
+            size_bytes: of the bitstream.
+            busy: when programs use the DRAM; in order, without overlaps.
+            factor: how many times slower than calibrated the port is.
+
+        Raises:
+            ValueError: The size is negative.
+        """
+        work_ps = self.transfer_ps(size_bytes) * factor
+        return stretched_end(started_ps + self.setup_ps, work_ps, busy, self.contention_percent)
+
+
+def stretched_end(start_ps: int, work_ps: int, busy: Iterable[Interval], percent: int) -> int:
+    """Return when `work_ps` picoseconds of transfer from `start_ps` on end, rounded up.
+
+    While an interval of `busy` lasts, everything takes `percent` percent longer. The intervals are
+    in order and do not overlap; those that are over before the start, or begin after the end, make
+    no difference.
+    """
+    slow = 100 + percent
+    left, now = work_ps * slow, start_ps  # in picoseconds / slow: all integers
+    for begin, last in busy:
+        first = max(begin, now)
+        if last <= first:
+            continue
+        if left <= (first - now) * slow:
+            break
+        left -= (first - now) * slow
+        if left <= (last - first) * 100:
+            return first - (-left // 100)
+        left -= (last - first) * 100
+        now = last
+    return now - (-left // slow)
 
 
 _ZYNQ7_ICAP = ConfigurationPort(

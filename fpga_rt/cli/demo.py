@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -52,6 +53,14 @@ CASES = (
 )
 SHOWN = CASES[1]
 """Whose steps are listed and whose trace is written."""
+FILES = {
+    "timeline.png": "partitions and configuration port over time, the three runs compared",
+    "timeline.svg": "the same, to zoom in",
+    "trace.json": f"trace of `{SHOWN.title}` for ui.perfetto.dev",
+    "report.json": "every figure above, with clock, origin and assumptions",
+    "digits.frt": f"the deployment for {SHOWN.partitions} partitions",
+}
+"""What the demo writes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,14 +88,39 @@ def run(arguments: argparse.Namespace) -> None:
     timeline.require_matplotlib()
     card, images, labels = _load_example()
     folder: Path = arguments.output
+    verbose = bool(arguments.verbose + arguments.more_verbose)
+    with _made(folder):
+        _show(folder, card, images, labels, verbose)
+
+
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; after a failure, those it made are gone again."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # not empty: somebody else uses it
+            if missing:
+                for name in FILES:
+                    (folder / name).unlink(missing_ok=True)
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+def _show(
+    folder: Path, card: Mapping[str, Any], images: NDArray[Any], labels: NDArray[np.int64],
+    verbose: bool,
+) -> None:  # fmt: skip
+    """Run every case, write the files, and print what was seen."""
     target = board(BOARD)
     network = api.load_model(EXAMPLE / "digits.onnx")
     print(_introduction(network, target))
     deployments = {count: api.compile(network, BOARD, count) for count in (2, 3)}
     print(f"\nSteps with {SHOWN.partitions} partitions; a launch runs until a module must change")
     print(indented(_steps(deployments[SHOWN.partitions], target)), flush=True)
-    verbose = bool(arguments.verbose + arguments.more_verbose)
     codes = network.encode_input(images)
     results = [_run(case, deployments[case.partitions], codes, labels, verbose) for case in CASES]
     print(
@@ -252,14 +286,7 @@ def _write(
     report = json.dumps(_report(results, card), indent=2) + "\n"
     write_atomically(folder / "report.json", [report.encode()])
     api.save(shown.deployment, folder / "digits.frt")
-    descriptions = {
-        "timeline.png": "partitions and configuration port over time, the three runs compared",
-        "timeline.svg": "the same, to zoom in",
-        "trace.json": f"trace of `{shown.case.title}` for ui.perfetto.dev",
-        "report.json": "every figure above, with clock, origin and assumptions",
-        "digits.frt": "the deployment for 2 partitions",
-    }
-    return [(str(folder / n), (folder / n).stat().st_size, d) for n, d in descriptions.items()]
+    return [(str(folder / n), (folder / n).stat().st_size, d) for n, d in FILES.items()]
 
 
 def _captions(results: Sequence[Result]) -> Iterator[str]:

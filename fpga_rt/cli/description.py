@@ -56,7 +56,11 @@ def assumptions(target: Board, port: str) -> list[str]:
     """Return what predicted times rest on, a sentence each."""
     chosen = target.ports[port]
     rate = f"{chosen.bytes_per_second / 1e6:,.1f} MB/s, {chosen.origin} ({chosen.source})"
-    return [f"Port {port}: {rate}.", *target.notes, "Host software takes no time."]
+    return [
+        f"Port {port}: {rate}; {chosen.contention_text}.",
+        *target.notes,
+        "Host software takes no time.",
+    ]
 
 
 def prediction(

@@ -46,37 +46,44 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return the exit code."""
-    _tolerate_encodings()
-    argv = sys.argv[1:] if argv is None else list(argv)
+    """Run a command and return the exit code; make one line and a code of whatever it raises."""
+    argv = sys.argv[1:] if argv is None else argv
+    given = argparse.Namespace(command="")
     try:
-        arguments = _parse(argv)
-    except SystemExit as stop:  # help, version, or wrong usage
-        return stop.code if isinstance(stop.code, int) else _USAGE
-    return _guarded(arguments, arguments.verbose + arguments.more_verbose)
-
-
-def _guarded(arguments: argparse.Namespace, verbosity: int) -> int:
-    """Run the command that was parsed; make one line and a code of whatever it raises."""
-    _log_to_stderr(verbosity)
-    try:
-        _import(arguments.command).run(arguments)
-        sys.stdout.flush()
+        return _run(argv, given)
     except KeyboardInterrupt:
         return _fail("interrupted", _INTERRUPTED, False)
     except BrokenPipeError:
         return _close_stdout()
     except argparse.ArgumentTypeError as error:
-        return _fail(f"{error}; see `fpga-rt {arguments.command} --help`", _USAGE, verbosity > 1)
+        return _fail(f"{error}; see `fpga-rt {given.command} --help`", _USAGE, _traces(argv))
     except errors.FpgaRtError as error:
-        return _fail(str(error), error.exit_code, verbosity > 1)
+        return _fail(str(error), error.exit_code, _traces(argv))
     except Exception as error:  # noqa: BLE001 - the last place where one line can be made of it
-        return _fail(_unexpected(error), _OTHER, verbosity > 1)
+        return _fail(_unexpected(error), _OTHER, _traces(argv))
+
+
+def _run(argv: Sequence[str], given: argparse.Namespace) -> int:
+    """Parse arguments into `given` and run the command."""
+    _tolerate_encodings()
+    try:
+        _parse(argv, given)
+    except SystemExit as stop:  # help, version, or wrong usage
+        return stop.code if isinstance(stop.code, int) else _USAGE
+    _log_to_stderr(given.verbose + given.more_verbose)
+    _import(given.command).run(given)
+    sys.stdout.flush()
     return 0
 
 
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Parse arguments; only the command that is asked for is imported, so help comes at once."""
+def _traces(argv: Sequence[str]) -> bool:
+    """Tell whether tracebacks are asked for, also when it is the parser that cannot be made."""
+    flags = [word for word in argv if word == "--verbose" or word.strip("v") == "-"]
+    return sum(1 if word == "--verbose" else word.count("v") for word in flags) > 1
+
+
+def _parse(argv: Sequence[str], given: argparse.Namespace) -> None:
+    """Parse into `given`; only the command asked for is imported, so help comes at once."""
     parser = _Parser(
         prog="fpga-rt",
         description="Run neural networks on FPGAs smaller than the network.",
@@ -86,7 +93,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"fpga-rt {__version__}")
     parser.add_argument("-v", "--verbose", action="count", default=0, help="say what is going on")
     _add_commands(parser, _COMMANDS, argv)
-    return parser.parse_args(argv)
+    parser.parse_args(argv, given)
 
 
 def _add_commands(

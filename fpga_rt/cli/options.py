@@ -24,6 +24,22 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def partitions(text: str) -> int | tuple[int, ...]:
+    """Return a number of partitions, or which, separated (or ended) by commas.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    if "," not in text:
+        return positive(text)
+    indices = text.removesuffix(",").split(",")
+    if not all(index.isdecimal() for index in indices) or len(set(indices)) < len(indices):
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected a whole number of at least 1, or a list such as 0,2"
+        )
+    return tuple(map(int, indices))
+
+
 def file_of(*suffixes: str) -> Callable[[str], Path]:
     """Return a type for file names that end in one of some suffixes."""
 
@@ -47,8 +63,9 @@ def add_target(parser: argparse.ArgumentParser, default: str | None, note: str) 
         "--board", default=default, help=f"board name, {DEFAULT_BOARD} by default; {note}"
     )
     parser.add_argument(
-        "--partitions", type=positive, metavar="N", help="use the first N partitions of the board"
-    )
+        "--partitions", type=partitions, metavar="N or I,J",
+        help="use the first N partitions of the board, or those of a list, as 0,2 or 1,",
+    )  # fmt: skip
 
 
 def add_schedule(parser: argparse.ArgumentParser) -> None:

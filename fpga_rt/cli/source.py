@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from fpga_rt import api
@@ -12,6 +13,7 @@ from fpga_rt.arch import boards
 from fpga_rt.cli.options import DEFAULT_BOARD
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import DeviceError
+from fpga_rt.planner.compile import choose_partitions
 
 _log = logging.getLogger(__name__)
 
@@ -31,17 +33,20 @@ def deployment_of(arguments: argparse.Namespace) -> Deployment:
             f"{path} is compiled for board {deployment.board}, got --board {arguments.board};"
             f" compile the model for {arguments.board}, or leave --board out"
         )
-    wanted = arguments.partitions
-    if wanted in (None, len(deployment.partitions)):
+    if arguments.partitions is None:
         return deployment
+    wanted = choose_partitions(boards.board(deployment.board), arguments.partitions)
+    if wanted == deployment.partitions:
+        return deployment
+    got, asked = (", ".join(map(str, part)) for part in (deployment.partitions, wanted))
     _note(
-        f"{path} is compiled for {len(deployment.partitions)} partitions; its network is compiled"
-        f" again for {wanted}, the file stays as it is"
+        f"{path} is compiled for partitions {got}; its network is compiled again for {asked},"
+        " the file stays as it is"
     )
     return api.compile(deployment.network, deployment.board, wanted)
 
 
-def compiled(path: Path, board: str, partitions: int | None) -> Deployment:
+def compiled(path: Path, board: str, partitions: int | Sequence[int] | None) -> Deployment:
     """Return a model file compiled for a board.
 
     Raises:

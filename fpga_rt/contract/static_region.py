@@ -14,6 +14,7 @@ failed stays isolated whatever the host does.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import IntEnum
 
 from fpga_rt.contract import command, submission, table
@@ -225,79 +226,73 @@ _CONFIGURATION = (
 )
 
 
+_PARTITION = (
+    Register(
+        "module_id",
+        0x00,
+        Access.READ_ONLY,
+        _whole(2, "identity that the module answers"),
+        "0 while EMPTY, unknown while LOADING and after a failed load",
+        words=2,
+    ),
+    Register(
+        "control",
+        0x08,
+        Access.READ_WRITE,
+        (
+            _flag("decouple", 0, "terminate transactions and isolate; 1 after power-up"),
+            _flag("reset", 1, "hold the module in reset"),
+        ),
+        "isolation and reset",
+    ),
+    Register(
+        "status",
+        0x0C,
+        Access.READ_ONLY,
+        (
+            _flag("decoupled", 0, "isolated"),
+            _flag("quiescent", 1, "no transaction is under way"),
+            Field("state", 0, 4, 4, description=_names(PartitionState)),
+        ),
+        "what the partition is in",
+    ),
+    Register(
+        "load",
+        0x10,
+        Access.WRITE_ONE,
+        (
+            _flag("begin", 0, "to LOADING; ignored unless decoupled and quiescent"),
+            _flag("finish", 1, "LOADING to LOADED"),
+            _flag("fail", 2, "LOADING to FAILED"),
+        ),
+        "the host's word on a load through any port",
+    ),
+    Register(
+        "completed",
+        0x14,
+        Access.READ_ONLY,
+        _whole(1, "commands completed since the last doorbell, all iterations together"),
+        "per ring",
+    ),
+    Register(
+        "error",
+        0x18,
+        Access.READ_ONLY,
+        (
+            Field("code", 0, 0, 8, description="as `sequencer_status.error`"),
+            Field("command", 0, 16, 16, description="index in the ring"),
+        ),
+        "stays until the next doorbell",
+    ),
+)
+
+
 def partition_registers(partition: int) -> tuple[Register, ...]:
     """Return the register block of a partition."""
     base = PARTITIONS_OFFSET + partition * PARTITION_BYTES
-
-    def register(
-        name: str,
-        offset: int,
-        access: Access,
-        fields: tuple[Field, ...],
-        description: str,
-        words: int = 1,
-    ) -> Register:
-        full_name = partition_register(partition, name)
-        return Register(full_name, base + offset, access, fields, description, words)
-
-    return (
-        register(
-            "module_id",
-            0x00,
-            Access.READ_ONLY,
-            _whole(2, "identity that the module answers"),
-            "0 while EMPTY, unknown while LOADING and after a failed load",
-            words=2,
-        ),
-        register(
-            "control",
-            0x08,
-            Access.READ_WRITE,
-            (
-                _flag("decouple", 0, "terminate transactions and isolate; 1 after power-up"),
-                _flag("reset", 1, "hold the module in reset"),
-            ),
-            "isolation and reset",
-        ),
-        register(
-            "status",
-            0x0C,
-            Access.READ_ONLY,
-            (
-                _flag("decoupled", 0, "isolated"),
-                _flag("quiescent", 1, "no transaction is under way"),
-                Field("state", 0, 4, 4, description=_names(PartitionState)),
-            ),
-            "what the partition is in",
-        ),
-        register(
-            "load",
-            0x10,
-            Access.WRITE_ONE,
-            (
-                _flag("begin", 0, "to LOADING; ignored unless decoupled and quiescent"),
-                _flag("finish", 1, "LOADING to LOADED"),
-                _flag("fail", 2, "LOADING to FAILED"),
-            ),
-            "the host's word on a load through any port",
-        ),
-        register(
-            "completed",
-            0x14,
-            Access.READ_ONLY,
-            _whole(1, "commands completed since the last doorbell, all iterations together"),
-            "per ring",
-        ),
-        register(
-            "error",
-            0x18,
-            Access.READ_ONLY,
-            (
-                Field("code", 0, 0, 8, description="as `sequencer_status.error`"),
-                Field("command", 0, 16, 16, description="index in the ring"),
-            ),
-            "stays until the next doorbell",
-        ),
+    return tuple(
+        replace(r, name=partition_register(partition, r.name), offset=base + r.offset)
+        for r in _PARTITION
     )
 
 

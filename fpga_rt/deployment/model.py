@@ -136,6 +136,10 @@ class Deployment:
                     content[block.offset : block.offset + block.size_bytes] = data
         return bytes(content)
 
+    def identities(self, launch: Launch) -> dict[int, int]:
+        """Return the identities of the modules that a launch needs, by partition index."""
+        return {p: self.module_ids[name] for p, name in launch.modules.items()}
+
     @property
     def module_changes(self) -> int:
         """Loads that one pass over the launches needs after the first, module by module."""

@@ -17,16 +17,16 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from fpga_rt.contract.command import Operation, Segment, split_address
+from fpga_rt.contract.command import Segment, split_address
 from fpga_rt.contract.memory_map import align
 from fpga_rt.contract.sequencer import Timeline
 from fpga_rt.contract.submission import Placement, Submission
+from fpga_rt.device.conflicts import Shared, Use, bytes_of, operand_names, races, shared_bytes
 from fpga_rt.device.memory import BusError, ByteMemory, Bytes
-from fpga_rt.device.operands import Extent, extent
-from fpga_rt.modules.geometry import Fields, is_fused
+from fpga_rt.device.operands import extent
+from fpga_rt.modules.geometry import Fields
 
 SCRATCH_BASE = 1 << 40
 """Where private feature memory lies: no address of a program can reach it."""
@@ -73,7 +73,7 @@ class Schedule:
         starts = np.concatenate([self.timeline.start[p] for p in self.commands], axis=1)
         orders = np.argsort(starts, axis=1, kind="stable")
         for a, b in _swapped(orders):
-            if _conflict(self._fields(names[a]), self._fields(names[b])):
+            if any(shared_bytes(self._fields(names[a]), self._fields(names[b]))):
                 return None
         return tuple(names[position] for position in orders[0])
 
@@ -86,7 +86,7 @@ class Schedule:
         found: dict[int, _Reach] = {}
         try:
             for fields in (fields for ring in self.commands.values() for fields in ring):
-                for name in _operands(fields):
+                for name in operand_names(fields):
                     segment, offset = split_address(fields[name])
                     before = found.get(segment, _Reach(0, False))
                     end = max(before.end, offset + extent(fields, name).span_bytes)
@@ -94,6 +94,11 @@ class Schedule:
         except ValueError:
             return None
         return found
+
+    @cached_property
+    def races(self) -> Sequence[tuple[Use, Use, Shared]]:
+        """Commands that run at the same time and share bytes of a segment (see `conflicts`)."""
+        return () if self.reaches is None else races(self.commands, self.timeline)
 
     @cached_property
     def parameters(self) -> frozenset[int]:
@@ -107,11 +112,11 @@ class Schedule:
         reaches = self.reaches or {}
         mask = np.zeros(reaches.get(Segment.FEATURES, _Reach(0, False)).end, np.bool_)
         for fields in map(self._fields, self.order or ()):
-            for name in _operands(fields):
+            for name in operand_names(fields):
                 segment, offset = split_address(fields[name])
                 if segment != Segment.FEATURES:
                     continue
-                part = _bytes_of(mask, offset, extent(fields, name))
+                part = bytes_of(mask, offset, extent(fields, name))
                 if name == "output":
                     part[...] = True
                 elif not part.all():
@@ -131,31 +136,6 @@ def _swapped(orders: NDArray[np.intp]) -> list[tuple[int, int]]:
             later = np.flatnonzero(ranks[i + 1 :] < ranks[i]) + i + 1
             found |= {(int(first[i]), int(first[j])) for j in later}
     return sorted(found)
-
-
-def _conflict(a: Fields, b: Fields) -> bool:
-    """Tell whether a command writes a byte that another uses."""
-    pairs = [("output", name, a, b) for name in _operands(b)]
-    pairs += [("output", name, b, a) for name in _operands(a)]
-    for output, name, writer, other in pairs:
-        segment, start = split_address(writer[output])
-        other_segment, other_start = split_address(other[name])
-        written, used = extent(writer, output), extent(other, name)
-        end = min(start + written.span_bytes, other_start + used.span_bytes)
-        if segment != other_segment or end <= max(start, other_start):
-            continue
-        low = min(start, other_start)
-        size = max(start + written.span_bytes, other_start + used.span_bytes) - low
-        mask = np.zeros(size, np.bool_)
-        _bytes_of(mask, start - low, written)[...] = True
-        if _bytes_of(mask, other_start - low, used).any():
-            return True
-    return False
-
-
-def _bytes_of(memory: NDArray[np.bool_], offset: int, where: Extent) -> NDArray[np.bool_]:
-    """View the bytes of an extent at an offset."""
-    return as_strided(memory[offset:], where.shape, (where.row_pitch, where.pixel_pitch, 1))
 
 
 def is_separable(schedule: Schedule, submission: Submission, group: int, private: bool) -> bool:
@@ -216,12 +196,6 @@ def _any_meet(spans: Sequence[_Span]) -> bool:
         end = max(end, span.end)
         written_end = max(written_end, span.end if span.written else 0)
     return False
-
-
-def _operands(fields: Fields) -> tuple[str, ...]:
-    """Return the operands in the order in which a command uses them."""
-    second = is_fused(fields) or fields["operation"] == Operation.ADDITION
-    return ("input", "residual", "output") if second else ("input", "output")
 
 
 class PrivateFeatures:

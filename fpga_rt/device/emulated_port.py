@@ -2,19 +2,19 @@
 
 A load is charged with the partition's real bitstream size, computed from geometry, whatever the
 length of the simulation bitstream that stands for it. Programs whose feature maps lie in DRAM slow
-the part of a transfer that they overlap, by the port's `contention_percent`.
+the part of a transfer that they overlap (`arch.ports.stretched_end`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from fpga_rt.arch.boards import Board
-from fpga_rt.arch.ports import ConfigurationPort
+from fpga_rt.arch.ports import ConfigurationPort, Interval
 from fpga_rt.bitstream.read import parse
 from fpga_rt.bitstream.verify import verify_partial
 from fpga_rt.contract.static_region import (
@@ -25,9 +25,6 @@ from fpga_rt.contract.static_region import (
 from fpga_rt.device.emulated_partition import EmulatedPartition
 from fpga_rt.device.faults import CorruptLoad, Faults, StalledPort, WrongModule
 from fpga_rt.errors import ArtifactError
-
-Interval = tuple[int, int]
-"""First picosecond, and the one behind the last."""
 
 
 class LoadError(ArtifactError):
@@ -59,43 +56,16 @@ class Transfer:
     started_ps: int
     factor: int | None = 1
 
-    @cached_property
-    def transfer_ps(self) -> int | None:
-        """Time for the bytes alone, without set-up and contention."""
-        if self.factor is None:
-            return None
-        undisturbed = replace(self.port, contention_percent=0).load_ps(self.size_bytes)
-        return (undisturbed - self.port.setup_ps) * self.factor
+    @property
+    def transfer_ps(self) -> int:
+        """Time for the bytes alone, without set-up and contention; 0 when it never ends."""
+        return self.port.transfer_ps(self.size_bytes) * (self.factor or 0)
 
     def ended_ps(self, programs: Iterable[Interval]) -> int | None:
         """Return when it ends, given when programs use the DRAM; None for never."""
-        work = self.transfer_ps
-        if work is None:
+        if self.factor is None:
             return None
-        start = self.started_ps + self.port.setup_ps
-        return stretched_end(start, work, self.port.contention_percent, programs)
-
-
-def stretched_end(start: int, work: int, percent: int, busy: Iterable[Interval]) -> int:
-    """Return when `work` picoseconds of transfer from `start` on end, rounded up.
-
-    While an interval of `busy` lasts, everything takes `percent` percent longer. The intervals are
-    in order and do not overlap.
-    """
-    slow = 100 + percent
-    left, now = work * slow, start  # in picoseconds / slow: all integers
-    for begin, last in busy:
-        first = max(begin, now)
-        if last <= first:
-            continue
-        if left <= (first - now) * slow:
-            break
-        left -= (first - now) * slow
-        if left <= (last - first) * 100:
-            return first - (-left // 100)
-        left -= (last - first) * 100
-        now = last
-    return now - (-left // slow)
+        return self.port.ended_ps(self.started_ps, self.size_bytes, programs, self.factor)
 
 
 @lru_cache(maxsize=256)
@@ -203,7 +173,7 @@ class EmulatedPort:
         if end is None or end > now_ps:
             return
         self.last_ended_ps = end
-        self.last_phases_ps = (transfer.port.setup_ps, transfer.transfer_ps or 0)
+        self.last_phases_ps = (transfer.port.setup_ps, transfer.transfer_ps)
         try:
             found = module_in(transfer.stream, self._board, transfer.partition)
         except LoadError as error:

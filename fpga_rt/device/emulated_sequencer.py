@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fpga_rt.arch.boards import Board
+from fpga_rt.arch.ports import Interval
 from fpga_rt.contract.sequencer import COMPLETION_CYCLES, HEADER_CYCLES
 from fpga_rt.contract.static_region import SequencerError
 from fpga_rt.device.emulated_partition import EmulatedPartition
-from fpga_rt.device.emulated_port import Interval
 from fpga_rt.device.faults import Faults
 from fpga_rt.device.memory import ByteMemory
 from fpga_rt.device.program import Occupant, Program, ProgramError, fetch

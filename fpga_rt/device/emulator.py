@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
@@ -11,14 +12,12 @@ from fpga_rt.contract.sequencer import REGISTER_CYCLES
 from fpga_rt.contract.static_region import ConfigurationError
 from fpga_rt.device.emulated_region import EmulatedRegion
 from fpga_rt.device.faults import Fault, Faults
+from fpga_rt.device.hazards import find_race
 from fpga_rt.device.interface import Buffer, Capabilities, Pending
+from fpga_rt.device.loads import LoadPending
 from fpga_rt.device.memory import Allocator, ByteMemory
-from fpga_rt.device.register_device import (
-    Ended,
-    LoadPending,
-    ProgramReport,
-    RegisterDevice,
-)
+from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
+from fpga_rt.errors import ExecutionError
 
 DRAM_BYTES = 256 << 20
 """Default size; half of what the smallest supported board has. Pages are committed when written."""
@@ -28,6 +27,7 @@ class Emulator(RegisterDevice):
     """Emulator of any board: exact cycles, calibrated ports, a virtual clock; needs nothing.
 
     Time passes only while the host waits or accesses a register, and is the same in every run.
+    `wait` refuses programs whose partitions race, which no hardware notices (see `hazards`).
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class Emulator(RegisterDevice):
         *,
         memory_bytes: int = DRAM_BYTES,
         faults: Sequence[Fault] = (),
+        contention_percent: int | None = None,
     ) -> None:
         """Describe the emulated board.
 
@@ -43,11 +44,16 @@ class Emulator(RegisterDevice):
             board: a board or its name.
             memory_bytes: size of the DRAM that buffers come from.
             faults: what goes wrong, see `faults`.
+            contention_percent: how much longer every port takes while a program has its feature
+                maps in DRAM; the board's own assumption when None.
 
         Raises:
             DeviceError: no board has this name.
+            ValueError: the contention is negative.
         """
         board = boards.board(board) if isinstance(board, str) else board
+        if contention_percent is not None:
+            board = _with_contention(board, contention_percent)
         super().__init__(
             Capabilities(
                 device="emulator",
@@ -101,6 +107,10 @@ class Emulator(RegisterDevice):
         self._allocator = Allocator(memory.dram)
         self._region = EmulatedRegion(self.board, memory, self._faults)
 
+    def _load_base(self, full: bytes) -> None:
+        """Bring the registers to their power-up state; takes no time, boot is not modelled."""
+        self._region = EmulatedRegion(self.board, self._region.memory, self._faults)
+
     def _disconnect(self) -> None:
         del self._allocator, self._region
 
@@ -129,10 +139,13 @@ class Emulator(RegisterDevice):
         return {"setup": setup_ps, "transfer": transfer_ps, "contention": contention_ps}
 
     def _program_report(self) -> ProgramReport:
-        sequencer = self._region.sequencer
-        return ProgramReport(
-            sequencer.busy_ps(), sequencer.last.timeline if sequencer.last else None
-        )
+        sequencer, program = self._region.sequencer, self._region.sequencer.last
+        if program is None:
+            return ProgramReport({}, None)
+        race = find_race(program.schedule, program.submission)
+        if race is not None:
+            raise ExecutionError(f"program on {self._where}: {race}")
+        return ProgramReport(sequencer.busy_ps(), program.timeline)
 
     def _load_detail(self) -> str:
         return str(self._region.port.failure)
@@ -141,6 +154,16 @@ class Emulator(RegisterDevice):
         return str(self._region.sequencer.failure)
 
 
+def _with_contention(board: Board, percent: int) -> Board:
+    if percent < 0:
+        raise ValueError(f"a contention of {percent} %, expected 0 or more")
+    ports = {name: replace(p, contention_percent=percent) for name, p in board.ports.items()}
+    return replace(board, ports=ports)
+
+
 def _assumptions(board: Board) -> tuple[str, ...]:
-    ports = (f"Port {name}: {port.origin}; {port.source}." for name, port in board.ports.items())
+    ports = (
+        f"Port {name}: {port.origin}; {port.source}; {port.contention_text}."
+        for name, port in board.ports.items()
+    )
     return (*board.notes, *ports)

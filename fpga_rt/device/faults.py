@@ -1,7 +1,7 @@
 """Faults that the emulator is told to have: what can go wrong on a board, at will.
 
-Loads and submissions are counted from 1 since the device was opened. The same faults and the same
-calls give the same results.
+Loads and submissions are counted from 1 since the device was opened or its static region loaded.
+The same faults and the same calls give the same results.
 """
 
 from __future__ import annotations

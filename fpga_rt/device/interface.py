@@ -140,6 +140,14 @@ class Device(ABC):
         """Give everything back; closing twice is harmless."""
 
     @abstractmethod
+    def load_base(self, full: bytes) -> None:
+        """Load the full bitstream of a static region.
+
+        Afterwards every partition is empty and decoupled; device memory, and what is staged there,
+        stays. Nothing may be in flight.
+        """
+
+    @abstractmethod
     def stage(self, partial: bytes, partition: int) -> Staged:
         """Verify a partial bitstream for a partition and put it near the port.
 
@@ -147,10 +155,24 @@ class Device(ABC):
         """
 
     @abstractmethod
+    def unstage(self, staged: Staged) -> None:
+        """Give the memory of a staged bitstream back, once as many have called this as `stage`.
+
+        Harmless for what is not staged. What is staged no more cannot be loaded.
+        """
+
+    @abstractmethod
     def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
         """Stream a staged bitstream through a configuration port, one load at a time.
 
         The partition is decoupled beforehand; afterwards its registers are unknown until `reset`.
+        """
+
+    @abstractmethod
+    def quiesce(self, partition: int) -> None:
+        """Return once the program in flight, if it uses the partition, has ended; then wait for it.
+
+        Costs nothing when no program uses the partition.
         """
 
     @abstractmethod

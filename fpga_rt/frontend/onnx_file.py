@@ -113,7 +113,7 @@ def _graph(onnx: Any, path: Path, graph: Any) -> FileGraph:  # noqa: ANN401 - pr
     return FileGraph(tuple(nodes), constants, inputs[0].name, shape, kind, graph.output[0].name)
 
 
-def _value(onnx: Any, name: str, attributes: Mapping[str, Any]) -> FileConstant:  # noqa: ANN401
+def _value(onnx: Any, name: str, attributes: Mapping[str, Any]) -> FileConstant:  # noqa: ANN401 - protobuf
     """Return what a Constant node holds."""
     kind, value = next(iter(attributes.items()), ("nothing", None))
     if kind == "value":

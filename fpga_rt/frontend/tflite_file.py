@@ -58,7 +58,8 @@ def read(path: Path) -> FileGraph:
     """Read a file.
 
     Raises:
-        ModelError: not TensorFlow Lite, of another version, truncated, or of several subgraphs.
+        ModelError: not TensorFlow Lite, of another version, truncated, of several subgraphs, or
+            with a scale that is none.
         ToolchainError: the `tflite` package is missing.
     """
     try:
@@ -87,6 +88,13 @@ def read(path: Path) -> FileGraph:
             f"{path}: schema version {version} with {subgraphs} subgraphs, expected version"
             f" {_SCHEMA_VERSION} with 1; convert the model again"
         )
+    for tensor in graph.tensors:
+        wrong = tensor.scales[~(np.isfinite(tensor.scales) & (tensor.scales > 0))]
+        if len(wrong):
+            raise ModelError(
+                f"{path}: tensor {tensor.name} has the scale {wrong[0]:g}, expected finite numbers"
+                " above 0; quantise the model again"
+            )
     return graph
 
 
@@ -134,7 +142,7 @@ def _options(tflite: ModuleType, operator: Any) -> Any:  # noqa: ANN401 - genera
     return options
 
 
-def _tensor(model: Any, item: Any, types: dict[int, str]) -> FileTensor:  # noqa: ANN401
+def _tensor(model: Any, item: Any, types: dict[int, str]) -> FileTensor:  # noqa: ANN401 - readers
     dtype = types[item.Type()]
     shape = _indices(item, "Shape")
     quantisation = item.Quantization()

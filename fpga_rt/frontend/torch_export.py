@@ -158,7 +158,7 @@ def _with_pt2e(
 _INPUT = "input"
 
 
-def _export(module: Any, batch: NDArray[np.float32], target: Path) -> None:  # noqa: ANN401
+def _export(module: Any, batch: NDArray[np.float32], target: Path) -> None:  # noqa: ANN401 - of torch
     """Write a torch module or exported program as ONNX with a symbolic batch."""
     try:
         import onnxscript  # noqa: F401 - torch.onnx needs it

@@ -137,10 +137,13 @@ def choose_partitions(board: Board, wanted: int | Sequence[int] | None) -> tuple
     chosen = available[:wanted] if isinstance(wanted, int) else tuple(sorted(set(wanted)))
     count = wanted if isinstance(wanted, int) else len(chosen)
     if count < 1 or count > len(available) or not set(chosen) <= set(available):
-        raise PlanningError(
-            f"{wanted} partitions asked of board {board.name}, expected 1..{len(available)}"
-            f" ({', '.join(p.name for p in board.partitions)})"
-        )
+        names = ", ".join(p.name for p in board.partitions)
+        if isinstance(wanted, int):
+            got, expected = f"{wanted} partitions", f"1..{len(available)}"
+        else:
+            got = f"partitions {', '.join(map(str, wanted)) or '(none)'}"
+            expected = f"some of 0..{len(available) - 1}"
+        raise PlanningError(f"{got} asked of board {board.name}, expected {expected} ({names})")
     return chosen
 
 

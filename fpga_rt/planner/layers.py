@@ -70,7 +70,8 @@ def plan_layers(network: Network) -> Layers:
             f"network {network.name} has no layer for a partition, expected at least one;"
             " run it on the host"
         )
-    output = nodes[-1].output
+    tail = network.nodes[len(nodes) :]
+    output = tail[0].inputs[0] if tail else network.output
     return Layers(layers, network.input, roots.get(output, output), host_nodes)
 
 

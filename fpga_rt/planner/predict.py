@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fpga_rt.arch.boards import Board, MemoryPort
+from fpga_rt.arch.ports import Interval
 from fpga_rt.contract import static_region
 from fpga_rt.contract.command import (
     COMMAND,
@@ -73,7 +74,7 @@ def predict(
     """
     clock = _Clock(board, requests, port or board.default_port)
     jobs = [
-        Job(number, index, number, batch, launch.modules)
+        Job(number, index, number, batch, deployment.identities(launch))
         for number, (deployment, batch) in enumerate(requests)
         for index, launch in enumerate(deployment.launches)
     ]
@@ -151,8 +152,16 @@ class _Clock:
         self._requests = requests
         self._port = port
         self._timelines = Timelines(board)
-        self._resident: dict[int, str] = {}
+        self._resident: dict[int, int] = {}
+        self._names = {
+            identity: name
+            for deployment, _ in requests
+            for name, identity in deployment.module_ids.items()
+        }
         self._load: Load | None = None
+        self._loading: tuple[int, int] | None = None
+        self._port_started = 0
+        self._in_dram: list[Interval] = []
         self._program_end = 0
         self._job: Job | None = None
         self._started = 0
@@ -161,11 +170,11 @@ class _Clock:
         self.loads: list[Load] = []
         self.reused = 0
 
-    def resident(self, partition: int) -> str | None:
+    def resident(self, partition: int) -> int | None:
         return self._resident.get(partition)
 
-    def loading(self) -> tuple[int, str] | None:
-        return None if self._load is None else (self._load.partition, self._load.module)
+    def loading(self) -> tuple[int, int] | None:
+        return self._loading
 
     def reuse(self, partition: int) -> None:
         self.reused += 1
@@ -173,21 +182,21 @@ class _Clock:
     def may_load_ahead(self) -> bool:
         return True
 
-    def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
+    def begin_swap(self, partition: int, module: int, ahead: bool) -> None:
         started = self.now
         initial = partition not in self._resident
         self._resident.pop(partition, None)
         before, _ = static_region.load_accesses(self._port)
         self._access(static_region.DECOUPLE_ACCESSES + before)
-        size = self._board.partitions[partition].bitstream_bytes
-        end = self.now + self._board.ports[self._port].load_ps(size)
-        self._load = Load(partition, module, started, end, initial)
+        self._port_started = self.now
+        self._load = Load(partition, self._names[module], started, started, initial)
+        self._loading = (partition, module)
 
     def finish_swap(self) -> None:
         load, self._load = self._load, None
-        if load is None:
+        if load is None or self._loading is None:
             return
-        self.now = max(self.now, load.ended_ps)
+        self.now = max(self.now, self._port_ended(load))
         _, after = static_region.load_accesses(self._port)
         self._access(
             after
@@ -195,7 +204,8 @@ class _Clock:
             + static_region.IDENTIFY_ACCESSES
             + static_region.RECOUPLE_ACCESSES
         )
-        self._resident[load.partition] = load.module
+        partition, module = self._loading
+        self._resident[partition], self._loading = module, None
         self.loads.append(replace(load, ended_ps=self.now))
 
     def begin_job(self, job: Job) -> None:
@@ -203,10 +213,12 @@ class _Clock:
         deployment, batch = self._requests[job.request]
         cycles = self._timelines.get(deployment, job.launch, batch).total
         self._program_end = self.now + cycles * self._board.clock_ps
+        if not bind(deployment, batch).on_chip:
+            self._in_dram.append((self.now, self._program_end))
         self._job = job
 
     def wait(self) -> bool:
-        if self._load is not None and self._load.ended_ps <= self._program_end:
+        if self._load is not None and self._port_ended(self._load) <= self._program_end:
             self.finish_swap()
             return False
         self.now = max(self.now, self._program_end)
@@ -216,6 +228,13 @@ class _Clock:
             self.ended.append((self._started, self.now))
             self._started = self.now
         return True
+
+    def _port_ended(self, load: Load) -> int:
+        """Return when the port has taken the load in flight, given the programs begun so far."""
+        size = self._board.partitions[load.partition].bitstream_bytes
+        self._in_dram = [span for span in self._in_dram if span[1] > self._port_started]
+        port = self._board.ports[self._port]
+        return port.ended_ps(self._port_started, size, self._in_dram)
 
     def _access(self, count: int) -> None:
         self.now += count * REGISTER_CYCLES * self._board.clock_ps

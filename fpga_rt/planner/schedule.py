@@ -29,24 +29,24 @@ class Job:
         launch: index of the launch in it.
         request: number of the request that it serves.
         batch: images.
-        modules: module name by partition index.
+        modules: 64-bit module identity by partition index.
     """
 
     model: int
     launch: int
     request: int
     batch: int
-    modules: Mapping[int, str]
+    modules: Mapping[int, int]
 
 
 class Executor(Protocol):
     """Who carries jobs and loads out."""
 
-    def resident(self, partition: int) -> str | None:
-        """Return the active module of a partition, None while there is none."""
+    def resident(self, partition: int) -> int | None:
+        """Return the identity of the active module of a partition, None while there is none."""
 
-    def loading(self) -> tuple[int, str] | None:
-        """Return partition and module of the load in flight."""
+    def loading(self) -> tuple[int, int] | None:
+        """Return partition and module identity of the load in flight."""
 
     def reuse(self, partition: int) -> None:
         """Note that a job found its module in place."""
@@ -54,7 +54,7 @@ class Executor(Protocol):
     def may_load_ahead(self) -> bool:
         """Tell whether loads that no job waits for yet are worth a try."""
 
-    def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
+    def begin_swap(self, partition: int, module: int, ahead: bool) -> None:
         """Begin a load; `ahead` when no job waits for it yet."""
 
     def finish_swap(self) -> None:
@@ -89,7 +89,7 @@ def run(jobs: Sequence[Job], executor: Executor, policy: Policy) -> None:
                 break
 
 
-def require(executor: Executor, partition: int, module: str) -> None:
+def require(executor: Executor, partition: int, module: int) -> None:
     """Have a module active in a partition, by waiting for its load or by loading it."""
     if executor.resident(partition) == module:
         executor.reuse(partition)
@@ -102,8 +102,8 @@ def require(executor: Executor, partition: int, module: str) -> None:
 
 
 def next_load(
-    coming: Sequence[Job], busy: Mapping[int, str], executor: Executor
-) -> tuple[int, str] | None:
+    coming: Sequence[Job], busy: Mapping[int, int], executor: Executor
+) -> tuple[int, int] | None:
     """Return the first load that coming jobs need in a partition that is free now."""
     decided = set(busy)
     for job in coming:

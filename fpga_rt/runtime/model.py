@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fpga_rt.contract.command import COMMAND_BYTES, Segment
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE, align
+from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.contract.submission import Placement, Ring, Submission
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Buffer, Device, Staged
@@ -41,12 +42,19 @@ class LoadedModel:
                 f" the device {device.capabilities.device} is {board.name}; compile it with"
                 f" --board {board.name}"
             )
+        if deployment.map_id != STATIC_REGION.map_id:
+            raise DeviceError(
+                f"network {deployment.network.name} is compiled against register map"
+                f" {deployment.map_id:#010x}, this version has {STATIC_REGION.map_id:#010x};"
+                " compile it again"
+            )
         self.deployment = deployment
         self.index = index
         self._device = device
         self.bank = 0
         self._buffers: list[Buffer] = []
-        self._io: tuple[Buffer, ...] = ()
+        self._io: list[Buffer] = []
+        self._batch = 0
         self.staged: dict[tuple[int, str], Staged] = {}
         try:
             self.banks = [Bank(self._upload("weights"), self._upload("tables"))]
@@ -60,7 +68,6 @@ class LoadedModel:
         except FpgaRtError:
             self.free()
             raise
-        self._batch = 0
         segments = deployment.segments
         self._strides = (
             align(segments.input_bytes),
@@ -73,14 +80,14 @@ class LoadedModel:
         """Bytes of parameters sent to the device for one bank."""
         return self.deployment.segments.weights_bytes + self.deployment.segments.tables_bytes
 
-    def submission(self, launch: int, batch: int) -> Submission:
-        """Return what the doorbell needs for a launch over a batch."""
+    def submission(self, launch: int, batch: int, number: int) -> Submission:
+        """Return what the doorbell needs for a launch over a batch with a parameter bank."""
         binding = bind(self.deployment, batch)
         source, target, features = (buffer.address for buffer in self._io)
         input_stride, output_stride, features_stride = self._strides
         if binding.on_chip:
             features = FEATURE_MEMORY_BASE
-        bank = self.banks[self.bank]
+        bank = self.banks[number]
         segments = {
             Segment.INPUT: Placement(source, input_stride, batch),
             Segment.OUTPUT: Placement(target, output_stride, batch),
@@ -92,7 +99,7 @@ class LoadedModel:
             p: Ring(buffer.address, len(self.deployment.launches[launch].rings[p]) // COMMAND_BYTES)
             for p, buffer in self._rings[launch].items()
         }
-        return Submission(rings, segments, batch, self.bank)
+        return Submission(rings, segments, batch, number)
 
     def write_input(self, codes: NDArray[np.int8]) -> None:
         """Put a batch (N, H, W, C) into the input buffer."""
@@ -113,9 +120,13 @@ class LoadedModel:
 
     def free(self) -> None:
         """Give all device memory back; freeing twice is harmless."""
-        for buffer in (*self._buffers, *self._io):
+        self._release()
+        buffers, self._buffers = self._buffers, []
+        for buffer in buffers:
             buffer.free()
-        self._buffers, self._io = [], ()
+        for staged in self.staged.values():
+            self._device.unstage(staged)
+        self.staged = {}
 
     def _finish(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
         network = self.deployment.network
@@ -130,13 +141,23 @@ class LoadedModel:
         """Grow the buffers to a batch; feature maps in DRAM only when they do not fit on chip."""
         if batch <= self._batch:
             return
-        for buffer in self._io:
-            buffer.free()
+        self._release()
         binding = bind(self.deployment, batch)
         features = 0 if binding.on_chip else binding.depth * self._strides[2]
         sizes = (batch * self._strides[0], batch * self._strides[1], max(features, 1))
-        self._io = tuple(self._device.allocate(size) for size in sizes)
+        try:
+            for size in sizes:
+                self._io.append(self._device.allocate(size))
+        except FpgaRtError:
+            self._release()
+            raise
         self._batch = batch
+
+    def _release(self) -> None:
+        """Give the buffers of a batch back."""
+        buffers, self._io, self._batch = self._io, [], 0
+        for buffer in buffers:
+            buffer.free()
 
     def _upload(self, kind: str) -> Buffer:
         return self._store(self.deployment.image("weights" if kind == "weights" else "tables"))

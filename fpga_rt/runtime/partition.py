@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from fpga_rt.errors import ExecutionError
@@ -35,23 +35,34 @@ class Partition:
     name: str
     state: State = State.EMPTY
     module: str | None = None
-    generation: int = field(default=0)
+    module_id: int = 0
+    generation: int = 0
 
     @property
     def active_module(self) -> str | None:
-        """The module that can run programs, None while there is none."""
+        """Name of the module that can run programs, None while there is none."""
         return self.module if self.state is State.ACTIVE else None
+
+    @property
+    def active_id(self) -> int | None:
+        """Identity of the module that can run programs, None while there is none."""
+        return self.module_id if self.state is State.ACTIVE else None
 
     def begin_load(self) -> None:
         """Start a generation; every handle given out before is stale."""
         self.generation += 1
         self.state = State.LOADING
-        self.module = None
+        self.module, self.module_id = None, 0
 
-    def activate(self, module: str) -> None:
+    def fail(self) -> None:
+        """Note that the partition holds nothing usable and stays decoupled."""
+        self.state = State.FAILED
+        self.module, self.module_id = None, 0
+
+    def activate(self, module: str, module_id: int) -> None:
         """Note that a module answered with its identity and is coupled."""
         self.state = State.ACTIVE
-        self.module = module
+        self.module, self.module_id = module, module_id
 
     def handle(self) -> Handle:
         """Return a handle to the active module.

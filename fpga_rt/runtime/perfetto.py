@@ -85,6 +85,7 @@ def _swap_events(log: Log) -> Iterator[Event]:
             "replaced": swap.replaced,
             "initial": swap.initial,
             "ahead": swap.ahead,
+            "outcome": swap.outcome,
             "bitstream_bytes": swap.size_bytes,
             "hidden_us": to_us(log.hidden_ps(swap)),
             "exposed_us": to_us(log.exposed_ps(swap)),

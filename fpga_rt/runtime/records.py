@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Literal
 
 SWAP_PHASES = (
     "queue",
@@ -21,6 +22,7 @@ SWAP_PHASES = (
 """In order. `parameters` and `first_result` belong to the first program after the swap."""
 
 Span = tuple[int, int]
+Outcome = Literal["loaded", "failed", "restored"]
 
 
 @dataclass
@@ -30,11 +32,12 @@ class SwapRecord:
     Attributes:
         partition: index.
         module: what was loaded.
-        replaced: what was there before, None for an empty partition.
+        replaced: the last good module before, None for an empty partition.
         ahead: begun before a job waited for it.
         started_ps: decouple begins.
         ended_ps: the module is coupled again.
         size_bytes: of the bitstream.
+        outcome: `loaded`; `failed`; or `restored`, the last good module loaded back afterwards.
         phases_ps: time by phase, see `SWAP_PHASES`.
     """
 
@@ -46,11 +49,12 @@ class SwapRecord:
     ended_ps: int = 0
     size_bytes: int = 0
     phases_ps: dict[str, int] = field(default_factory=dict)
+    outcome: Outcome = "loaded"
 
     @property
     def initial(self) -> bool:
         """Whether it filled an empty partition: such a load is not a swap."""
-        return self.replaced is None
+        return self.replaced is None and self.outcome == "loaded"
 
     @property
     def span(self) -> Span:

@@ -33,10 +33,13 @@ class Report:
         policy: of loading ahead.
         requests: number of requests.
         inferences: number of images.
-        latency_us: p50, p90 and p99 over warm inferences, an image taking as long as its batch.
+        latency_us: p50, p90 and p99 over warm inferences (over all when none was warm), an image
+            taking as long as its batch.
+        warm_requests: requests during which no empty partition was filled.
         cold_latency_us: of the first request, loads into empty partitions included.
-        inferences_per_s: warm images over the time of warm requests.
-        swaps: count, initial, reused, ahead, hidden_us, exposed_us, phases (mean us by name).
+        inferences_per_s: warm images over the time of warm requests, 0 when none was warm.
+        swaps: count, initial, failed, restored, reused, ahead, hidden_us, exposed_us, failed_us,
+            phases (mean us by name).
         bytes: bitstream (all loads) and parameters (sent once).
         accuracy: share of right answers, when labels were given.
     """
@@ -50,6 +53,7 @@ class Report:
     requests: int
     inferences: int
     latency_us: Mapping[str, float]
+    warm_requests: int
     cold_latency_us: float
     inferences_per_s: float
     swaps: Mapping[str, Any]
@@ -85,7 +89,8 @@ def make_report(capabilities: Capabilities, log: Log, policy: str) -> Report:
         policy=policy,
         requests=len(log.requests),
         inferences=sum(r.images for r in log.requests),
-        latency_us=_percentiles(warm),
+        latency_us=_percentiles(warm or log.requests),
+        warm_requests=len(warm),
         cold_latency_us=to_us(first.ended_ps - first.started_ps) if first else 0.0,
         inferences_per_s=sum(r.images for r in warm) * 1e12 / elapsed_ps if elapsed_ps else 0.0,
         swaps=_swaps(log),
@@ -93,19 +98,21 @@ def make_report(capabilities: Capabilities, log: Log, policy: str) -> Report:
             "bitstream": sum(swap.size_bytes for swap in log.swaps),
             "parameters": log.parameter_bytes,
         },
-        networks={name: _percentiles([r for r in warm if r.model == name]) for name in names},
+        networks={
+            name: _percentiles([r for r in warm or log.requests if r.model == name])
+            for name in names
+        },
     )
 
 
 def _warm(log: Log) -> list[RequestRecord]:
-    """Return the requests during which no empty partition was filled (all if there is none)."""
+    """Return the requests during which no empty partition was filled."""
     initial = [swap.span for swap in log.swaps if swap.initial]
-    warm = [
+    return [
         r
         for r in log.requests
         if not any(start < r.ended_ps and r.started_ps < end for start, end in initial)
     ]
-    return warm or log.requests
 
 
 def _percentiles(requests: Sequence[RequestRecord]) -> dict[str, float]:
@@ -123,15 +130,20 @@ def _percentiles(requests: Sequence[RequestRecord]) -> dict[str, float]:
 
 
 def _swaps(log: Log) -> dict[str, Any]:
-    swaps = [swap for swap in log.swaps if not swap.initial]
+    loads = [swap for swap in log.swaps if swap.outcome == "loaded"]
+    others = [swap for swap in log.swaps if swap.outcome != "loaded"]
+    swaps = [swap for swap in loads if not swap.initial]
     return {
         "count": len(swaps),
-        "initial": len(log.swaps) - len(swaps),
+        "initial": len(loads) - len(swaps),
+        "failed": sum(swap.outcome == "failed" for swap in others),
+        "restored": sum(swap.outcome == "restored" for swap in others),
         "reused": log.reused,
         "ahead": sum(swap.ahead for swap in swaps),
         "hidden_us": to_us(sum(log.hidden_ps(swap) for swap in swaps)),
         "exposed_us": to_us(sum(log.exposed_ps(swap) for swap in swaps)),
-        "phases": _phases(swaps or log.swaps),
+        "failed_us": to_us(sum(swap.ended_ps - swap.started_ps for swap in others)),
+        "phases": _phases(swaps or loads),
     }
 
 

@@ -17,9 +17,10 @@ def render(report: Mapping[str, Any]) -> str:
     """Return what `Report.to_json` holds, as lines of text."""
     rows = [
         ("accuracy", _accuracy(report)),
-        ("latency", _latency(report["latency_us"])),
+        ("latency", _latency(report["latency_us"], report["warm_requests"])),
+        *_networks(report),
         ("cold", f"{time_text(report['cold_latency_us'])}: first request, with all first loads"),
-        ("throughput", f"{report['inferences_per_s']:,.0f} inferences/s warm"),
+        ("throughput", _throughput(report)),
         ("swaps", _swaps(report["swaps"])),
         ("a swap" if report["swaps"]["count"] else "a load", _phases(report["swaps"])),
         ("moved", _bytes(report["bytes"])),
@@ -71,13 +72,36 @@ def _accuracy(report: Mapping[str, Any]) -> str:
     return f"{report['accuracy']:.2%}" if "accuracy" in report else ""
 
 
-def _latency(latency_us: Mapping[str, float]) -> str:
-    figures = ", ".join(f"{name} {time_text(value)}" for name, value in latency_us.items())
+def _latency(latency_us: Mapping[str, float], warm_requests: int) -> str:
+    figures = _percentiles(latency_us)
+    if not warm_requests:
+        return f"{figures}, all cold: run more than one request for warm figures"
     return f"{figures} warm; an image takes as long as its batch"
+
+
+def _percentiles(latency_us: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {time_text(value)}" for name, value in latency_us.items())
+
+
+def _networks(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return a row for each network when there are several."""
+    networks = report["networks"]
+    if len(networks) < 2:
+        return []
+    return [("", f"{name}: {_percentiles(latency)}") for name, latency in networks.items()]
+
+
+def _throughput(report: Mapping[str, Any]) -> str:
+    if not report["warm_requests"]:
+        return ""
+    return f"{report['inferences_per_s']:,.0f} inferences/s warm"
 
 
 def _swaps(swaps: Mapping[str, Any]) -> str:
     initial = f"{count_text(swaps['initial'], 'first load')}, {swaps['reused']} reused"
+    if swaps["failed"]:
+        lost = time_text(swaps["failed_us"])
+        initial += f", {swaps['failed']} failed and {swaps['restored']} restored in {lost}"
     if not swaps["count"]:
         return f"none; {initial}"
     hidden = time_text(swaps["hidden_us"])

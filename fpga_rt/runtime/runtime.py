@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.deployment.model import Deployment
-from fpga_rt.device.interface import Completion, Device, Pending
+from fpga_rt.device.interface import Completion, Device, Pending, Staged
 from fpga_rt.errors import DeviceError, ExecutionError, FpgaRtError, ReconfigurationError
 from fpga_rt.planner import schedule
 from fpga_rt.planner.schedule import Job, Policy
@@ -71,6 +71,7 @@ class Runtime:
         self.log = Log()
         self.timeout_s = timeout_s
         self._models: list[LoadedModel] = []
+        self._staged: dict[tuple[int, int], tuple[str, Staged]] = {}
         port = port or device.capabilities.board.default_port
         self._swapper = Swapper(device, port, self.log, timeout_s)
 
@@ -91,9 +92,9 @@ class Runtime:
         """Let a load in flight end and give all device memory back; twice is harmless."""
         with suppress(FpgaRtError):
             self._swapper.finish()
-        for model in self._models:
+        models, self._models = self._models, []
+        for model in models:
             model.free()
-        self._models = []
 
     @property
     def partitions(self) -> Sequence[Partition]:
@@ -109,6 +110,8 @@ class Runtime:
         """
         model = LoadedModel(self.device, deployment, len(self._models))
         self._models.append(model)
+        for (partition, module), staged in model.staged.items():
+            self._staged[partition, staged.module_id] = (module, staged)
         self.log.parameter_bytes += model.parameter_bytes
         return model
 
@@ -116,9 +119,17 @@ class Runtime:
         """Have a module of a model active in a partition and return a handle to it.
 
         Raises:
+            ExecutionError: the model does not use the module there.
             ReconfigurationError: the swap failed.
         """
-        schedule.require(_DeviceExecutor(self, [model], []), partition, module)
+        if (partition, module) not in model.staged:
+            offered = ", ".join(f"{m} in partition {p}" for p, m in sorted(model.staged))
+            raise ExecutionError(
+                f"network {model.deployment.network.name} has no {module} for partition"
+                f" {partition}, expected one of: {offered}; compile it for that partition"
+            )
+        identity = model.deployment.module_ids[module]
+        schedule.require(_DeviceExecutor(self, []), partition, identity)
         return self._swapper.partitions[partition].handle()
 
     def check(self, handle: Handle) -> None:
@@ -148,26 +159,43 @@ class Runtime:
         """Run requests of any loaded models in order; later ones are known for loading ahead.
 
         Raises:
-            ExecutionError: a model is not loaded here, or a program failed.
+            ExecutionError: a model is not loaded here, a request's codes are not int8 (N, H, W, C)
+                with N >= 1 (nothing runs then), or a program failed.
             ReconfigurationError: a swap failed.
         """
-        for request in requests:
-            if request.model not in self._models:
-                raise ExecutionError(
-                    f"network {request.model.deployment.network.name} is not loaded in this"
-                    " runtime; call load first"
-                )
-        executor = _DeviceExecutor(self, self._models, requests)
+        for number, request in enumerate(requests):
+            self._check(number, request)
+        executor = _DeviceExecutor(self, requests)
         jobs = [
-            Job(request.model.index, launch, number, len(request.codes), part.modules)
+            Job(
+                request.model.index,
+                index,
+                number,
+                len(request.codes),
+                request.model.deployment.identities(launch),
+            )
             for number, request in enumerate(requests)
-            for launch, part in enumerate(request.model.deployment.launches)
+            for index, launch in enumerate(request.model.deployment.launches)
         ]
         try:
             schedule.run(jobs, executor, self.prefetch)
         finally:
             executor.drain()
         return executor.results
+
+    def _check(self, number: int, request: Request) -> None:
+        network = request.model.deployment.network
+        if request.model not in self._models:
+            raise ExecutionError(
+                f"network {network.name} is not loaded in this runtime; call load first"
+            )
+        codes, shape = request.codes, network.tensors[network.input].shape
+        if codes.dtype != np.int8 or codes.shape[1:] != shape or not len(codes):
+            raise ExecutionError(
+                f"request {number} for {network.name} has {codes.dtype} codes of shape"
+                f" {codes.shape}, expected int8 (images, {', '.join(map(str, shape))}) with at"
+                " least one image; use Network.encode_input"
+            )
 
     def report(self) -> Report:
         """Return a report of everything since the runtime was made or the log was cleared."""
@@ -185,15 +213,15 @@ class Runtime:
 class _DeviceExecutor:
     """Carries a schedule out on the device and keeps the log."""
 
-    def __init__(
-        self, runtime: Runtime, models: Sequence[LoadedModel], requests: Sequence[Request]
-    ) -> None:
+    def __init__(self, runtime: Runtime, requests: Sequence[Request]) -> None:
         self._device = runtime.device
         self._swapper = runtime._swapper
         self._log = runtime.log
         self._timeout_s = runtime.timeout_s
-        self._models = models
+        self._staged = runtime._staged
         self._requests = requests
+        self._bank = 0
+        self._wanted_ps: int | None = None
         self._job: Job | None = None
         self._program: Pending | None = None
         self._request_started_ps = runtime.device.now_ps()
@@ -201,10 +229,10 @@ class _DeviceExecutor:
         self._failed_ahead = False
         self.results: list[Result] = []
 
-    def resident(self, partition: int) -> str | None:
-        return self._swapper.partitions[partition].active_module
+    def resident(self, partition: int) -> int | None:
+        return self._swapper.partitions[partition].active_id
 
-    def loading(self) -> tuple[int, str] | None:
+    def loading(self) -> tuple[int, int] | None:
         return self._swapper.loading
 
     def reuse(self, partition: int) -> None:
@@ -213,24 +241,29 @@ class _DeviceExecutor:
     def may_load_ahead(self) -> bool:
         return not self._failed_ahead
 
-    def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
-        staged = next(
-            model.staged[partition, module]
-            for model in self._models
-            if (partition, module) in model.staged
-        )
-        self._swapper.begin(module, staged, ahead, self._device.now_ps())
+    def begin_swap(self, partition: int, module: int, ahead: bool) -> None:
+        name, staged = self._staged[partition, module]
+        now_ps = self._device.now_ps()
+        wanted_ps = now_ps if ahead or self._wanted_ps is None else self._wanted_ps
+        try:
+            self._swapper.begin(name, staged, ahead, wanted_ps)
+        except ReconfigurationError as error:
+            if not ahead:
+                raise
+            self._give_up_ahead(error)
 
     def finish_swap(self) -> None:
-        self._finish_swap(None)
+        self._wanted_ps = self._device.now_ps()  # what waits for this load may want another next
+        self._finish_swap(completed=False)
 
     def begin_job(self, job: Job) -> None:
         request = self._requests[job.request]
         model = request.model
         if job.launch == 0:
             model.write_input(request.codes)
-        self._job = job
-        self._program = self._device.submit(model.submission(job.launch, job.batch))
+            self._bank = model.bank  # for all launches: no inference mixes two versions
+        self._job, self._wanted_ps = job, None
+        self._program = self._device.submit(model.submission(job.launch, job.batch, self._bank))
 
     def wait(self) -> bool:
         load, program = self._swapper.pending, self._program
@@ -238,7 +271,7 @@ class _DeviceExecutor:
         try:
             completion = self._device.wait(*pendings, timeout_s=self._timeout_s)
             if completion.pending is load:
-                self._finish_swap(completion)
+                self._finish_swap(completed=True)
                 return False
         except ReconfigurationError as error:
             self._give_up_ahead(self._swapper.fail(error))
@@ -259,11 +292,11 @@ class _DeviceExecutor:
             with suppress(FpgaRtError):
                 self._device.wait(program, timeout_s=self._timeout_s)
 
-    def _finish_swap(self, completion: Completion | None) -> None:
+    def _finish_swap(self, completed: bool) -> None:
         before = len(self._log.swaps)
         ahead = self._swapper.is_ahead
         try:
-            self._swapper.finish(completion)
+            self._swapper.finish(completed)
         except ReconfigurationError as error:
             if not ahead:
                 raise

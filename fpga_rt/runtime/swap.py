@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fpga_rt.device.interface import Completion, Device, Pending, Staged
+from fpga_rt.device.interface import Device, Pending, Staged
 from fpga_rt.errors import DeviceError, FpgaRtError, ReconfigurationError
 from fpga_rt.runtime.partition import Partition, State
 from fpga_rt.runtime.records import Log, SwapRecord
@@ -19,7 +19,7 @@ class _InFlight:
     module: str
     staged: Staged
     record: SwapRecord
-    pending: Pending
+    pending: Pending | None
     previous: tuple[str, Staged] | None
 
 
@@ -39,10 +39,10 @@ class Swapper:
         self._in_flight: _InFlight | None = None
 
     @property
-    def loading(self) -> tuple[int, str] | None:
-        """Partition and module of the load in flight."""
+    def loading(self) -> tuple[int, int] | None:
+        """Partition and module identity of the load in flight."""
         load = self._in_flight
-        return None if load is None else (load.staged.partition, load.module)
+        return None if load is None else (load.staged.partition, load.staged.module_id)
 
     @property
     def pending(self) -> Pending | None:
@@ -59,28 +59,45 @@ class Swapper:
 
         Raises:
             DeviceError: a load is in flight already.
-            ReconfigurationError: the partition did not decouple.
+            ReconfigurationError: the partition did not decouple, or the load did not start; the
+                last good module is back, or the partition is left decoupled.
         """
         if self._in_flight is not None:
             raise DeviceError(
                 f"load of {module} while {self._in_flight.module} is being loaded: one at a time;"
                 " finish the load in flight first"
             )
-        partition = self.partitions[staged.partition]
-        previous = self._good.get(partition.index)
-        replaced = previous[0] if previous else None
-        started = self._device.now_ps()
-        record = SwapRecord(partition.index, module, replaced, ahead, started)
-        record.phases_ps["queue"] = started - wanted_ps
-        record.phases_ps["quiesce"] = 0
-        partition.begin_load()
-        self._device.decouple(partition.index)
-        decoupled = self._device.now_ps()
-        record.phases_ps["decouple"] = decoupled - started
-        pending = self._device.begin_load(partition.index, staged, self._port)
-        self._in_flight = _InFlight(module, staged, record, pending, previous)
+        previous = self._good.get(staged.partition)
+        record = SwapRecord(
+            staged.partition,
+            module,
+            previous[0] if previous else None,
+            ahead,
+            self._device.now_ps(),
+            size_bytes=staged.bitstream_bytes,
+        )
+        record.phases_ps["queue"] = record.started_ps - wanted_ps
+        load = _InFlight(module, staged, record, None, previous)
+        try:
+            load.pending = self._begin(staged, record)
+        except FpgaRtError as error:
+            raise self._recover(load, error) from error
+        self._in_flight = load
 
-    def finish(self, completion: Completion | None = None) -> None:
+    def _begin(self, staged: Staged, record: SwapRecord) -> Pending:
+        """Quiesce, decouple and start the port, and note how long each took."""
+        device, partition = self._device, self.partitions[staged.partition]
+        times = [device.now_ps()]
+        device.quiesce(partition.index)
+        times.append(device.now_ps())
+        device.decouple(partition.index)
+        times.append(device.now_ps())
+        partition.begin_load()
+        for name, before, after in zip(("quiesce", "decouple"), times, times[1:], strict=False):
+            record.phases_ps[name] = after - before
+        return device.begin_load(partition.index, staged, self._port)
+
+    def finish(self, completed: bool = False) -> None:
         """Wait for the load in flight (unless it has completed), check identity and recouple.
 
         Raises:
@@ -91,9 +108,9 @@ class Swapper:
         if load is None:
             return
         try:
-            if completion is None:
-                completion = self._device.wait(load.pending, timeout_s=self._timeout_s)
-            self._activate(load, completion)
+            if not completed and load.pending is not None:
+                self._device.wait(load.pending, timeout_s=self._timeout_s)
+            self._activate(load)
         except FpgaRtError as error:
             raise self.fail(error) from error
         self._in_flight = None
@@ -105,26 +122,24 @@ class Swapper:
         load, self._in_flight = self._in_flight, None
         return error if load is None else self._recover(load, error)
 
-    def _activate(self, load: _InFlight, completion: Completion) -> None:
+    def _activate(self, load: _InFlight) -> None:
         """Reset, identify and recouple a partition whose load has ended."""
         device, record = self._device, load.record
         partition = self.partitions[load.staged.partition]
         times = [device.now_ps()]
-        load_started = record.started_ps + record.phases_ps["decouple"]
-        record.phases_ps["load"] = completion.ended_ps - load_started
-        record.phases_ps["queue"] += times[0] - completion.ended_ps
+        before = record.phases_ps["quiesce"] + record.phases_ps["decouple"]
+        record.phases_ps["load"] = times[0] - record.started_ps - before
         partition.state = State.LOADED
         device.reset(partition.index)
         times.append(device.now_ps())
         answer = device.identify(partition.index)
         times.append(device.now_ps())
         if answer != load.staged.module_id:
-            partition.state = State.FAILED
             raise ReconfigurationError(
                 f"partition {partition.name} answered identity {answer:#018x} after the load of"
                 f" {load.module}, expected {load.staged.module_id:#018x}; it stays decoupled,"
                 " rebuild or re-import the bitstream",
-                partition.state.value,
+                State.FAILED.value,
             )
         device.recouple(partition.index)
         times.append(device.now_ps())
@@ -132,35 +147,42 @@ class Swapper:
             ("reset", "identify", "recouple"), times, times[1:], strict=False
         ):
             record.phases_ps[name] = after - before
-        record.ended_ps, record.size_bytes = times[-1], completion.size_bytes
-        partition.activate(load.module)
+        record.ended_ps = times[-1]
+        partition.activate(load.module, answer)
 
     def _recover(self, load: _InFlight, error: FpgaRtError) -> ReconfigurationError:
         """Load the last good module back; return the error to raise."""
+        load.record.outcome, load.record.ended_ps = "failed", self._device.now_ps()
+        self.log.swaps.append(load.record)
         partition = self.partitions[load.staged.partition]
-        partition.state, partition.module = State.FAILED, None
-        outcome = "no module was there before, it stays decoupled"
+        partition.fail()
+        outcome = "no module was there before, the partition stays decoupled"
         if load.previous is not None:
             name, staged = load.previous
             try:
-                self._restore(partition, name, staged, load.module)
+                self._restore(name, staged, load.module)
                 outcome = f"{name} was loaded back"
             except FpgaRtError as second:
-                partition.state, partition.module = State.FAILED, None
+                partition.fail()
                 outcome = f"loading {name} back failed too ({second}), it stays decoupled"
         return ReconfigurationError(
             f"swap of {load.module} into partition {partition.name} failed: {error}; {outcome}",
             partition.state.value,
         )
 
-    def _restore(self, partition: Partition, module: str, staged: Staged, failed: str) -> None:
-        device = self._device
-        partition.begin_load()
-        device.decouple(partition.index)
-        pending = device.begin_load(partition.index, staged, self._port)
-        started = device.now_ps()
-        record = SwapRecord(partition.index, module, failed, False, started)
-        record.phases_ps = {"queue": 0, "decouple": 0}
-        completion = device.wait(pending, timeout_s=self._timeout_s)
-        self._activate(_InFlight(module, staged, record, pending, None), completion)
+    def _restore(self, module: str, staged: Staged, failed: str) -> None:
+        started = self._device.now_ps()
+        record = SwapRecord(
+            staged.partition,
+            module,
+            failed,
+            False,
+            started,
+            size_bytes=staged.bitstream_bytes,
+            outcome="restored",
+        )
+        record.phases_ps["queue"] = 0
+        pending = self._begin(staged, record)
+        self._device.wait(pending, timeout_s=self._timeout_s)
+        self._activate(_InFlight(module, staged, record, pending, None))
         self.log.swaps.append(record)

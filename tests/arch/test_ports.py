@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fpga_rt.arch.ports import port
+from fpga_rt.arch.ports import port, stretched_end
 from fpga_rt.errors import DeviceError
 
 PS_PER_MS = 10**9
@@ -41,10 +41,40 @@ def test_load_time_is_exact_and_rounded_up() -> None:
 
 def test_contention_stretches_the_transfer_and_not_the_setup() -> None:
     free = port("zynqmp-pcap")
-    assert free.contention_range_percent == (9, 77)
     busy = replace(free, contention_percent=77)
     transfer_ps = free.load_ps(680_000) - free.setup_ps
-    assert busy.load_ps(680_000) - busy.setup_ps == transfer_ps * 177 // 100
+    assert busy.load_ps(680_000) == free.load_ps(680_000)
+    assert busy.ended_ps(5, 680_000) == 5 + free.load_ps(680_000)
+    always = [(0, 10**12)]
+    assert busy.ended_ps(5, 680_000, always) == 5 + free.setup_ps + transfer_ps * 177 // 100
+    assert free.ended_ps(5, 680_000, always) == 5 + free.load_ps(680_000)
+    assert busy.ended_ps(5, 680_000, [(0, free.setup_ps)]) == 5 + free.load_ps(680_000)
+    assert free.ended_ps(5, 680_000, (), 3) == 5 + free.setup_ps + 3 * transfer_ps
+
+
+@pytest.mark.parametrize(
+    ("percent", "busy", "end"),
+    [
+        (0, [(0, 10**6)], 1100),
+        (50, [], 1100),
+        (50, [(0, 100), (1100, 2000)], 1100),  # before and after
+        (50, [(100, 400)], 1200),  # 300 ps do the work of 200
+        (50, [(0, 10**6)], 1600),  # all of it
+        (50, [(200, 500), (700, 1000)], 1300),  # 100 + 200 + 200 + 200, then 300 free
+        (50, [(1000, 10**6)], 1150),  # the last 100 take 150
+        (33, [(0, 10**6)], 1430),
+        (33, [(100, 101)], 1101),  # rounded up
+    ],
+)
+def test_stretched_end(percent: int, busy: list[tuple[int, int]], end: int) -> None:
+    assert stretched_end(100, 1000, busy, percent) == end
+
+
+def test_what_is_assumed_of_contention_is_said() -> None:
+    free = port("zynqmp-pcap")
+    assert free.contention_text == "contention: none assumed; measured range 9-77 %"
+    assert replace(free, contention_percent=30).contention_text.startswith("contention: 30 % ass")
+    assert port("zynq7-icap").contention_text == "contention: none assumed, not measured"
 
 
 @pytest.mark.parametrize(

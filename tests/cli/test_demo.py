@@ -10,6 +10,7 @@ import pytest
 
 import fpga_rt
 from fpga_rt.cli import demo
+from fpga_rt.errors import ArtifactError
 from tests.cli.conftest import Cli
 
 
@@ -59,6 +60,23 @@ def test_prints_tables_and_writes_files(cli: Cli, tmp_path: Path) -> None:
     for run in runs.values():
         assert run["total_us"] == run["predicted"]["total_us"]
         assert run["static_baseline"]["image_us"] > 0
+
+
+@pytest.mark.usefixtures("few_images")
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_full_disk_leaves_no_folder_that_was_not_there(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exists: bool
+) -> None:
+    def full(*_: object) -> None:
+        raise ArtifactError("No space left on device")
+
+    folder = tmp_path / "new" / "demo"
+    if exists:
+        folder.mkdir(parents=True)
+        (folder / "timeline.png").write_text("from another day")
+    monkeypatch.setattr(demo.perfetto, "write", full)  # type: ignore[attr-defined]  # a module
+    assert cli("demo", "--output", folder).code == 3
+    assert (tmp_path / "new").exists() == folder.exists() == exists
 
 
 def test_without_the_example_it_says_where_to_get_it(

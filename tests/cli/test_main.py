@@ -53,6 +53,11 @@ def test_version(cli: Cli) -> None:
         ([], "the following arguments are required: COMMAND; see `fpga-rt --help`"),
         (["run", "m.frt"], "the following arguments are required: --input; see `fpga-rt run"),
         (["compile", "m", "--partitions", "0"], "argument --partitions: got '0', expected a whole"),
+        (
+            ["compile", "m", "--partitions", "0,x"],
+            "--partitions: got '0,x', expected a whole",
+        ),
+        (["compile", "m", "--partitions", "0,0"], "or a list such as 0,2"),
         (["inspect", "m", "--batch", "two"], "argument --batch: got 'two', expected a whole"),
         (["run", "m", "--input", "x", "--timeline", "t.gif"], "got 't.gif', expected .png or .svg"),
         (["run", "m", "--input", "x", "--codes"], "--codes needs --output; see `fpga-rt run"),
@@ -122,6 +127,40 @@ def test_a_traceback_only_with_vv(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> 
         error = cli(*arguments).err
         assert "Traceback" in error
         assert error.endswith("fpga-rt: error: what, where\n")
+
+
+@pytest.mark.parametrize("module", ["fpga_rt.cli.devices", "fpga_rt.cli.main"])
+def test_an_interrupt_during_imports_is_one_line(tmp_path: Path, module: str) -> None:
+    """Interrupt the first import of a module, as Ctrl-C in the first moments does."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(fpga_rt.__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-m", "fpga_rt", "devices"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": paths},
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "fpga-rt: error: interrupted\n"
+
+
+def test_errors_of_imports_are_one_line(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(command: str) -> object:
+        raise ImportError("no module named x")
+
+    monkeypatch.setattr("fpga_rt.cli.main._import", broken)
+    answer = cli("devices")
+    assert answer.code == 1
+    assert answer.err.startswith("fpga-rt: error: internal error, ImportError: no module named x")
+    assert "Traceback" in cli("-vv", "devices").err
 
 
 def test_verbose_logs_to_standard_error(cli: Cli, archive: Path, data: Path) -> None:

@@ -76,12 +76,30 @@ def test_timeline_and_trace(cli: Cli, archive: Path, data: Path) -> None:
     assert json.loads(trace.read_text())["traceEvents"]
 
 
+@pytest.mark.parametrize(
+    ("given", "names", "again"),
+    [("0,1", ["rp0", "rp1"], False), ("0,2", ["rp0", "rp2"], True), ("1,", ["rp1"], True)],
+)
+def test_partitions_can_be_listed(
+    cli: Cli, archive: Path, data: Path, given: str, names: list[str], again: bool
+) -> None:
+    answer = cli("run", archive, "--input", data, "--partitions", given, "--json")
+    assert json.loads(answer.out)["partitions"] == names
+    assert ("compiled again" in answer.err) == again
+
+
+def test_partitions_that_do_not_exist(cli: Cli, archive: Path, data: Path) -> None:
+    answer = cli("run", archive, "--input", data, "--partitions", "0,7")
+    assert answer.code == 5
+    assert "partitions 0, 7 asked of board pynq-z2, expected some of 0..2 (rp0" in answer.err
+
+
 def test_other_partitions_compile_the_network_again(cli: Cli, archive: Path, data: Path) -> None:
     before = archive.read_bytes()
     answer = cli("run", archive, "--input", data, "--labels", data, "--partitions", 3, "--json")
     assert answer.err == (
-        f"fpga-rt: note: {archive} is compiled for 2 partitions; its network is compiled again"
-        " for 3, the file stays as it is\n"
+        f"fpga-rt: note: {archive} is compiled for partitions 0, 1; its network is compiled again"
+        " for 0, 1, 2, the file stays as it is\n"
     )
     result = json.loads(answer.out)
     assert result["partitions"] == ["rp0", "rp1", "rp2"]

@@ -14,6 +14,7 @@ from fpga_rt.arithmetic.accumulate import Padding
 from fpga_rt.arithmetic.operations import Addition, Convolution, DepthwiseConvolution, MaximumPool
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, write
 from fpga_rt.contract.command import Segment
 from fpga_rt.contract.static_region import STATIC_REGION, SequencerError
 from fpga_rt.contract.submission import Placement
@@ -136,6 +137,70 @@ def test_staging_is_idempotent(device: Device) -> None:
     assert stage(device, 0, module_named("pooling_8")) is first
     assert first.module_id == module_named("pooling_8").module_id
     assert first.bitstream_bytes == device.capabilities.board.partitions[0].bitstream_bytes
+
+
+def test_what_is_unstaged_cannot_be_loaded(device: Device) -> None:
+    first = stage(device, 0, module_named("pooling_8"))
+    assert stage(device, 0, module_named("pooling_8")) is first
+    other = stage(device, 0, module_named("pooling_2"))
+    device.unstage(first)
+    device.decouple(0)
+    device.wait(device.begin_load(0, first, "icap"))  # staged twice, given back once
+    pending = device.begin_load(0, first, "icap")
+    with pytest.raises(DeviceError, match="busy: the load of partition 0 through icap"):
+        device.unstage(first)
+    device.wait(pending)
+    for _ in range(3):
+        device.unstage(first)
+    with pytest.raises(DeviceError, match="is not staged for partition 0"):
+        device.begin_load(0, first, "icap")
+    device.wait(device.begin_load(0, other, "icap"))
+    device.close()
+    device.unstage(other)
+
+
+def base(idcode: int) -> bytes:
+    """Return as much of a full bitstream as says which FPGA it is for."""
+    words = (*(DUMMY,) * 8, SYNC, NOP, *write(Register.IDCODE, idcode), NOP)
+    return np.array((*words, *write(Register.CMD, Command.DESYNC), NOP), ">u4").tobytes()
+
+
+def test_the_static_region_can_be_loaded(device: Device) -> None:
+    chip = device.capabilities.board.device
+    staged = activate(device, 1, "pooling_8")
+    for stream, message in (
+        (base(chip.idcode ^ 0x1000), rf"IDCODE 0x\w{{8}}, expected {chip.idcode:#010x} of"),
+        (b"nothing", "is this a bitstream"),
+    ):
+        with pytest.raises(ArtifactError, match=message):
+            device.load_base(stream)
+    assert device.identify(1) == staged.module_id
+    device.load_base(base(chip.idcode))
+    assert device.identify(1) == 0
+    with pytest.raises(ReconfigurationError, match="is empty and stays decoupled"):
+        device.recouple(1)
+    program = run_depthwise(device)
+    pending = device.submit(program.submission())
+    with pytest.raises(DeviceError, match="busy: the program on partitions 0 is in flight"):
+        device.load_base(base(chip.idcode))
+    device.wait(pending)
+    device.wait(device.begin_load(1, staged, "icap"))
+
+
+def test_quiescing_lets_a_program_end(device: Device) -> None:
+    before = device.now_ps()
+    device.quiesce(0)
+    if device.capabilities.clock == "virtual":
+        assert device.now_ps() == before
+    program = run_depthwise(device)
+    pending = device.submit(program.submission())
+    device.quiesce(1)
+    device.quiesce(0)
+    device.decouple(0)
+    completion = device.wait(pending)
+    assert completion.ended_ps < device.now_ps()
+    codes = program.tensor(Segment.INPUT)
+    assert (program.tensor(Segment.OUTPUT) == program.layer.operation.apply(codes)).all()  # type: ignore[call-arg]  # one operand
 
 
 def test_bad_bitstreams_are_refused_before_anything_is_loaded(device: Device) -> None:

@@ -94,12 +94,24 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_not_made(tmp_path: Path) -> None:
-    for folder in (tmp_path / "gone", tmp_path / "file"):
-        if folder.name == "file":
-            folder.touch()
-        with pytest.raises(ArtifactError, match=rf"; make the folder {folder} first$"):
-            write_atomically(folder / "out.frt", parts())
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    gone = tmp_path / "gone"
+    with pytest.raises(ArtifactError, match=rf"; make the folder {gone} first$"):
+        write_atomically(gone / "out.frt", parts())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_is_not_taken_for_a_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ArtifactError, match=rf"; {file} is no folder, choose another path$"):
+        write_atomically(file / "out.frt", parts())
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs the /proc of Linux")
+def test_a_folder_that_takes_no_files_is_not_said_to_be_missing() -> None:
+    with pytest.raises(ArtifactError, match=r"; /proc takes no files of that name, choose another"):
+        write_atomically("/proc/out.frt", parts())
 
 
 def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
@@ -108,6 +120,35 @@ def test_a_folder_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=rf"^cannot write {folder}: Is a directory; choose"):
         write_atomically(folder, parts())
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to("pipe")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for path in (pipe, tmp_path / "link"):
+            write_atomically(path, parts())
+            assert os.read(reader, 100) == b"onetwo"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+def test_a_pipe_whose_reader_has_gone(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def closing() -> Iterator[bytes]:
+        os.close(reader)
+        yield b"one"
+
+    with pytest.raises(ArtifactError, match=rf"^cannot write {pipe}: Broken pipe; choose"):
+        write_atomically(pipe, closing())
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_folder_that_cannot_be_synced_is_no_failure(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fpga_rt.arch.boards import board
@@ -12,36 +10,26 @@ from fpga_rt.contract.command import Segment
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
 from fpga_rt.contract.static_region import ConfigurationError
 from fpga_rt.contract.submission import Placement
-from fpga_rt.device.emulated_port import LoadError, flip_bit, module_in, stretched_end
+from fpga_rt.device.emulated_port import LoadError, flip_bit, module_in
 from fpga_rt.device.emulator import Emulator
 from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
 from tests.device.test_emulator import POOL
 
 
-@pytest.mark.parametrize(
-    ("percent", "busy", "end"),
-    [
-        (0, [(0, 10**6)], 1100),
-        (50, [], 1100),
-        (50, [(0, 100), (1100, 2000)], 1100),  # before and after
-        (50, [(100, 400)], 1200),  # 300 ps do the work of 200
-        (50, [(0, 10**6)], 1600),  # all of it
-        (50, [(200, 500), (700, 1000)], 1300),  # 100 + 200 + 200 + 200, then 300 free
-        (50, [(1000, 10**6)], 1150),  # the last 100 take 150
-        (33, [(0, 10**6)], 1430),
-        (33, [(100, 101)], 1101),  # rounded up
-    ],
-)
-def test_stretched_end(percent: int, busy: list[tuple[int, int]], end: int) -> None:
-    assert stretched_end(100, 1000, percent, busy) == end
-
-
 def contended(percent: int) -> Emulator:
-    pynq = board("pynq-z2")
-    port = replace(pynq.ports["icap"], contention_percent=percent)
-    device = Emulator(replace(pynq, ports={"icap": port}), memory_bytes=1 << 20)
+    device = Emulator("pynq-z2", memory_bytes=1 << 20, contention_percent=percent)
     device.open()
     return device
+
+
+def test_assumed_contention_is_said_and_known_to_who_predicts() -> None:
+    device = contended(50)
+    assert {port.contention_percent for port in device.board.ports.values()} == {50}
+    assert any("contention: 50 % assumed" in text for text in device.capabilities.assumptions)
+    usual = Emulator("pynq-z2")
+    assert any("contention: none assumed" in text for text in usual.capabilities.assumptions)
+    with pytest.raises(ValueError, match="contention of -1 %, expected 0 or more"):
+        contended(-1)
 
 
 @pytest.mark.parametrize("on_chip", [False, True])

@@ -143,6 +143,16 @@ def test_feature_memory_is_faster_than_dram(device: Emulator) -> None:
     assert slow.timeline.total - fast.timeline.total == 28 + 3 + 2
 
 
+def test_unstaging_gives_the_memory_back() -> None:
+    with Emulator("pynq-z2", memory_bytes=1 << 14) as device:
+        before = device._allocator.free_bytes  # a device does not say how much is left
+        for name in ("pooling_8", "pooling_2") * 10:
+            staged = stage(device, 0, module_named(name))
+            assert device._allocator.free_bytes < before
+            device.unstage(staged)
+        assert device._allocator.free_bytes == before
+
+
 def test_partition_states_are_visible(device: Emulator) -> None:
     assert state(device, 0) is PartitionState.EMPTY
     staged = stage(device, 0, module_named("pooling_8"))

@@ -228,6 +228,14 @@ def test_refuses_float_weights(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("scale", [0.0, -0.1, np.nan, np.inf])
+def test_refuses_a_scale_that_is_none(tmp_path: Path, scale: float) -> None:
+    model = Model((1, 7, 6, 4), zero=-5)
+    out = model.operator("RELU", [0], model.tensor((1, 7, 6, 4), scale=scale, zero=-128))
+    message = _refused(model, out, tmp_path)
+    assert f"has the scale {scale:g}, expected finite numbers above 0; quantise" in message
+
+
 def test_refuses_a_float_model(tmp_path: Path) -> None:
     model = Model((1, 7, 6, 4), np.float32)
     output = model.operator("RELU", [0], model.tensor((1, 7, 6, 4), np.float32, None))

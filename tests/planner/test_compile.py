@@ -157,7 +157,7 @@ def test_a_layer_that_fits_no_module_is_refused_with_every_reason() -> None:
 
 @pytest.mark.parametrize("wanted", [0, 4, (0, 7)])
 def test_partitions_that_do_not_exist_are_refused(wanted: int | tuple[int, ...]) -> None:
-    with pytest.raises(PlanningError, match=r"asked of board pynq-z2, expected 1\.\.3"):
+    with pytest.raises(PlanningError, match=r"asked of board pynq-z2, expected (1|some of 0)\.\."):
         compile_network(_alternating(1), PYNQ, wanted)
 
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations_with_replacement
+
 import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import board
-from fpga_rt.planner.baseline import static_baseline
-from fpga_rt.planner.compile import compile_network
+from fpga_rt.arch.resources import Resources
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.modules.registry import modules
+from fpga_rt.planner.assignment import Costs
+from fpga_rt.planner.baseline import best_sets, estimated_cycles, static_baseline
+from fpga_rt.planner.binding import bind
+from fpga_rt.planner.compile import compile_network, prepare
 from fpga_rt.planner.predict import predict
-from tests.random_networks import Builder
+from fpga_rt.planner.schedule import Policy
+from fpga_rt.runtime.runtime import Request, Runtime
+from tests.random_networks import Builder, random_network
 
 PYNQ = board("pynq-z2")
 CLOCK_PS = 7000
@@ -74,6 +85,39 @@ def test_loading_ahead_exposes_less() -> None:
     assert ahead < on_demand
 
 
+@pytest.mark.parametrize("partitions", [1, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_static_design_that_fits_takes_fewer_cycles(seed: int, partitions: int) -> None:
+    """Try every set of up to four modules."""
+    network = random_network(seed, layers=4)
+    task = prepare(network, PYNQ, partitions)
+    layers = task.choice.layers
+    area = sum((PYNQ.partitions[i].resources for i in range(partitions)), Resources())
+    able = [m for m in modules() if not all(m.refusal(layer) for layer in layers)]
+    least = np.inf
+    for count in range(1, 5):
+        costs = Costs(PYNQ, True, count)
+        for picked in combinations_with_replacement(able, count):
+            if sum((m.resources for m in picked), Resources()).fits_in(area):
+                least = min(least, estimated_cycles(layers, picked, costs))
+    found = best_sets(layers, area, PYNQ, True, 1)
+    if np.isfinite(least):
+        assert estimated_cycles(layers, found[0], Costs(PYNQ, True, len(found[0]))) == least
+    else:
+        assert found == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_static_design_is_at_least_as_fast_as_a_plan_without_swaps(seed: int) -> None:
+    network = random_network(seed)
+    deployment = compile_network(network, PYNQ, 3)
+    start, end = predict(PYNQ, [(deployment, 1)] * 2, "none").requests[1]
+    baseline = static_baseline(network, PYNQ, 3)
+    assert len(deployment.launches) == 1
+    assert baseline is not None
+    assert baseline.latency_ps <= end - start
+
+
 def test_the_static_baseline_fits_the_area_and_never_swaps() -> None:
     builder = Builder(np.random.default_rng(1), (12, 12, 16))
     builder.convolution(16, 3)
@@ -86,3 +130,48 @@ def test_the_static_baseline_fits_the_area_and_never_swaps() -> None:
     swapped = predict(PYNQ, [(compile_network(network, PYNQ, 1), 1)] * 2, "aggressive")
     start, end = swapped.requests[1]
     assert baseline.latency_ps < end - start
+
+
+def _zeros(deployment: Deployment, images: int) -> np.ndarray:
+    network = deployment.network
+    return np.zeros((images, *network.tensors[network.input].shape), np.int8)
+
+
+@pytest.mark.parametrize("policy", ["none", "aggressive"])
+@pytest.mark.parametrize("percent", [0, 30, 77])
+def test_contention_is_predicted_as_it_is_emulated(percent: int, policy: Policy) -> None:
+    """A batch too large for the feature memory has its maps in DRAM, and slows what it overlaps."""
+    builder = Builder(np.random.default_rng(1), (12, 12, 16))
+    for _ in range(2):
+        builder.convolution(16, 3)
+        builder.depthwise(3)
+        builder.maximum(2, 2)
+    network = builder.build()
+    deployment = compile_network(network, PYNQ, 2)
+    other = compile_network(_one_layer().build(), PYNQ, [2])
+    other = replace(other, segments=replace(other.segments, on_chip_images=0))
+    large = deployment.segments.on_chip_images + 1
+    requests = [(deployment, large), (deployment, 3), *[(other, 9)] * 3, (deployment, large)]
+    assert [bind(*request).on_chip for request in requests] == [False, True, *[False] * 4]
+    with (
+        Emulator(PYNQ, memory_bytes=16 << 20, contention_percent=percent) as device,
+        Runtime(device, policy) as runtime,
+    ):
+        origin = device.now_ps()
+        models = {id(part): runtime.load(part) for part in (deployment, other)}
+        runtime.trace([Request(models[id(part)], _zeros(part, size)) for part, size in requests])
+        log = runtime.log
+    ports = {name: replace(p, contention_percent=percent) for name, p in PYNQ.ports.items()}
+    prediction = predict(replace(PYNQ, ports=ports), requests, policy)
+    spans = [(r.started_ps - origin, r.ended_ps - origin) for r in log.requests]
+    assert spans == list(prediction.requests)
+    loads = [(swap.started_ps - origin, swap.ended_ps - origin) for swap in log.swaps]
+    assert loads == [(load.started_ps, load.ended_ps) for load in prediction.loads]
+    begun = [p for p in log.programs[1:] for a, b in loads if a < p.started_ps - origin < b]
+    assert bool(begun) == (policy == "aggressive")
+    free = predict(PYNQ, requests, policy)
+    slowed = [
+        load.ended_ps - load.started_ps > other.ended_ps - other.started_ps
+        for load, other in zip(prediction.loads, free.loads, strict=True)
+    ]
+    assert any(slowed) == (percent > 0 and policy == "aggressive")

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from fpga_rt.planner.schedule import Job, Policy, run
 
 LOAD, PROGRAM = 3, 5
+A, B, C, D = 0xA, 0xB, 0xC, 0xD
+"""Identities of modules."""
 
 
 class Counter:
@@ -17,18 +19,18 @@ class Counter:
 
     def __init__(self) -> None:
         self.now = 0
-        self.modules: dict[int, str] = {}
-        self.load: tuple[int, str, int] | None = None
+        self.modules: dict[int, int] = {}
+        self.load: tuple[int, int, int] | None = None
         self.job: tuple[Job, int] | None = None
         self.done: list[int] = []
         self.loads = 0
         self.ahead = 0
         self.reused = 0
 
-    def resident(self, partition: int) -> str | None:
+    def resident(self, partition: int) -> int | None:
         return self.modules.get(partition)
 
-    def loading(self) -> tuple[int, str] | None:
+    def loading(self) -> tuple[int, int] | None:
         return self.load[:2] if self.load else None
 
     def reuse(self, partition: int) -> None:
@@ -37,7 +39,7 @@ class Counter:
     def may_load_ahead(self) -> bool:
         return True
 
-    def begin_swap(self, partition: int, module: str, ahead: bool) -> None:
+    def begin_swap(self, partition: int, module: int, ahead: bool) -> None:
         assert self.load is None, "two loads at once"
         assert self.job is None or partition not in self.job[0].modules, "swap under a job"
         self.modules.pop(partition, None)
@@ -69,7 +71,7 @@ class Counter:
         return True
 
 
-def _run(needs: Sequence[dict[int, str]], policy: Policy) -> Counter:
+def _run(needs: Sequence[dict[int, int]], policy: Policy) -> Counter:
     counter = Counter()
     run([Job(0, i, 0, 1, modules) for i, modules in enumerate(needs)], counter, policy)
     assert counter.done == list(range(len(needs)))
@@ -77,39 +79,39 @@ def _run(needs: Sequence[dict[int, str]], policy: Policy) -> Counter:
 
 
 def test_on_demand_loads_are_never_hidden() -> None:
-    counter = _run([{0: "a"}, {1: "b"}, {0: "c"}, {1: "d"}], "none")
+    counter = _run([{0: A}, {1: B}, {0: C}, {1: D}], "none")
     assert counter.now == 4 * (LOAD + PROGRAM)
     assert counter.ahead == 0
 
 
 def test_loads_for_free_partitions_are_hidden() -> None:
-    counter = _run([{0: "a"}, {1: "b"}, {0: "c"}, {1: "d"}], "aggressive")
+    counter = _run([{0: A}, {1: B}, {0: C}, {1: D}], "aggressive")
     assert counter.now == LOAD + 4 * PROGRAM
     assert counter.ahead == 3
 
 
 def test_a_partition_in_use_is_not_loaded_ahead() -> None:
-    counter = _run([{0: "a"}, {0: "b"}], "aggressive")
+    counter = _run([{0: A}, {0: B}], "aggressive")
     assert counter.now == 2 * (LOAD + PROGRAM)
 
 
 def test_what_is_resident_is_reused() -> None:
-    counter = _run([{0: "a"}, {0: "a", 1: "b"}, {1: "b"}], "none")
+    counter = _run([{0: A}, {0: A, 1: B}, {1: B}], "none")
     assert counter.loads == 2
     assert counter.reused == 2
 
 
 def test_a_module_that_is_needed_before_is_not_evicted_ahead() -> None:
-    counter = _run([{0: "a"}, {1: "b"}, {0: "a"}, {0: "c"}], "aggressive")
+    counter = _run([{0: A}, {1: B}, {0: A}, {0: C}], "aggressive")
     assert counter.loads == 3
 
 
-MODULES = st.dictionaries(st.integers(0, 2), st.sampled_from("abcd"), min_size=1, max_size=3)
+MODULES = st.dictionaries(st.integers(0, 2), st.sampled_from([A, B, C, D]), min_size=1, max_size=3)
 
 
 @settings(max_examples=200)
 @given(st.lists(MODULES, min_size=1, max_size=12))
-def test_looking_ahead_never_costs_time_or_loads(needs: list[dict[int, str]]) -> None:
+def test_looking_ahead_never_costs_time_or_loads(needs: list[dict[int, int]]) -> None:
     demand, ahead = _run(needs, "none"), _run(needs, "aggressive")
     assert ahead.loads == demand.loads
     assert ahead.now <= demand.now

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import board
+from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.contract.submission import Submission
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import CorruptLoad, LostCompletion, StalledPort, WrongModule
-from fpga_rt.device.interface import Device
+from fpga_rt.device.interface import Device, Pending
 from fpga_rt.errors import ArtifactError, DeviceError, ExecutionError, ReconfigurationError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
@@ -199,7 +202,12 @@ def test_a_failed_load_ahead_is_tried_again_when_a_job_needs_it(fault: object) -
             model = runtime.load(compile_network(network, PYNQ, 2))
             outputs = runtime.run(model, codes, batch=96)
             (failure,) = runtime.log.failures
-            assert not any(swap.ahead for swap in runtime.log.swaps[AHEAD - 1 :])
+            assert [s.outcome for s in runtime.log.swaps[AHEAD - 1 :]] == [
+                "failed",
+                "restored",
+                "loaded",
+            ]
+            assert not runtime.log.swaps[-1].ahead
     assert "depthwise_64 was loaded back" in failure
     np.testing.assert_array_equal(outputs, golden.run(network, codes))
 
@@ -264,6 +272,159 @@ def test_closing_gives_all_device_memory_back(device: Device) -> None:
         runtime.run(runtime.load(deployment), _codes(network, 2))
     size = 12 << 20  # most of the memory: only free if the runtime gave its buffers back
     device.allocate(size).free()
+
+
+def test_a_batch_that_does_not_fit_leaves_no_buffer_that_somebody_else_owns() -> None:
+    network = _alternating()
+    codes = _codes(network, 900)
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as opened:
+        with Runtime(opened) as runtime:
+            model = runtime.load(compile_network(network, PYNQ))
+            small = runtime.run(model, codes[:20], batch=20)
+            with pytest.raises(DeviceError):
+                runtime.run(model, codes, batch=900)
+            foreign = [opened.allocate(4096) for _ in range(40)]
+            for buffer in foreign:
+                buffer.view[:] = 0xAA
+            np.testing.assert_array_equal(runtime.run(model, codes[:20], batch=20), small)
+            assert all((buffer.view == 0xAA).all() for buffer in foreign)
+
+
+def test_a_module_of_the_same_name_and_another_identity_is_not_reused(device: Device) -> None:
+    network = _alternating()
+    deployment = compile_network(network, PYNQ, 1)
+    name = deployment.launches[0].modules[0]
+    other = 0x1234
+    stream = simulation_bitstream(PYNQ.device, PYNQ.partitions[0], other)
+    digest = sha256(stream).hexdigest()
+    foreign = replace(
+        deployment,
+        module_ids={**deployment.module_ids, name: other},
+        bitstreams={**deployment.bitstreams, digest: stream},
+        loads={**deployment.loads, (0, name): digest},
+    )
+    with Runtime(device) as runtime:
+        first, second = runtime.load(deployment), runtime.load(foreign)
+        handle = runtime.activate(first, name, 0)
+        runtime.activate(second, name, 0)
+        assert device.identify(0) == other
+        with pytest.raises(ExecutionError, match="stale"):
+            runtime.check(handle)
+
+
+def test_a_deployment_for_another_register_map_is_refused(device: Device) -> None:
+    deployment = replace(compile_network(_alternating(), PYNQ), map_id=7)
+    with Runtime(device) as runtime, pytest.raises(DeviceError) as error:
+        runtime.load(deployment)
+    assert "compiled against register map 0x00000007, this version has" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda codes: codes[:, :8],
+        lambda codes: codes.astype(np.float32) * np.nan,
+        lambda codes: codes.astype(np.int64) + 300,
+        lambda codes: codes[:0],
+        lambda codes: codes[0],
+    ],
+)
+def test_requests_are_checked_before_anything_runs(
+    device: Device, spoil: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    network = _alternating()
+    codes = _codes(network, 2)
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(network, PYNQ))
+        with pytest.raises(
+            ExecutionError, match=r"request 1 for alternating0 has .* expected int8"
+        ):
+            runtime.trace([Request(model, codes), Request(model, spoil(codes))])
+        assert runtime.log.programs == []
+
+
+def test_one_request_has_no_warm_figures(device: Device) -> None:
+    network = _alternating()
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(network, PYNQ))
+        runtime.run(model, _codes(network, 1))
+        report = runtime.report()
+        assert (report.warm_requests, report.inferences_per_s) == (0, 0.0)
+        assert report.latency_us["p50"] == report.cold_latency_us
+        assert "all cold: run more than one request" in str(report)
+        runtime.run(model, _codes(network, 1))
+        assert runtime.report().warm_requests == 1
+        assert runtime.report().latency_us["p99"] < report.cold_latency_us
+
+
+def test_failed_loads_and_restored_modules_are_reported_apart() -> None:
+    network = _alternating()
+    with Emulator("pynq-z2", memory_bytes=16 << 20, faults=[CorruptLoad(2)]) as opened:
+        with Runtime(opened) as runtime:
+            model = runtime.load(compile_network(network, PYNQ, 1))
+            runtime.activate(model, "convolution_8x16", 0)
+            with pytest.raises(ReconfigurationError):
+                runtime.activate(model, "depthwise_64", 0)
+            runtime.activate(model, "depthwise_64", 0)
+            report = runtime.report()
+    swaps = report.swaps
+    counts = ("count", "initial", "failed", "restored")
+    assert [swaps[name] for name in counts] == [1, 1, 1, 1]
+    assert report.bytes["bitstream"] == 4 * PYNQ.partitions[0].bitstream_bytes
+    assert swaps["failed_us"] > 2 * PYNQ.ports["icap"].load_ps(1_390_340) / 1e6
+    assert [s.replaced for s in runtime.log.swaps if s.outcome == "loaded"] == [
+        None,
+        "convolution_8x16",
+    ]
+
+
+def test_a_partition_that_does_not_decouple_is_failed_and_named(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(_alternating(), PYNQ, 1))
+        runtime.activate(model, "convolution_8x16", 0)
+
+        def stuck(partition: int) -> None:
+            raise DeviceError(f"partition {partition} did not become quiescent")
+
+        monkeypatch.setattr(device, "decouple", stuck)
+        with pytest.raises(ReconfigurationError, match="did not become quiescent") as error:
+            runtime.activate(model, "depthwise_64", 0)
+        assert error.value.partition_state == runtime.partitions[0].state.value == "failed"
+        monkeypatch.undo()
+        runtime.activate(model, "depthwise_64", 0)
+
+
+def test_all_launches_of_a_request_read_one_parameter_bank(device: Device) -> None:
+    network = _alternating()
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(network, PYNQ, 1))
+        model.banks.append(model.banks[0])
+        submit = device.submit
+
+        def switching(submission: Submission) -> Pending:
+            model.bank = 1 - model.bank
+            return submit(submission)
+
+        device.submit = switching  # type: ignore[method-assign]
+        runtime.run(model, _codes(network, 3))
+        for request in runtime.log.requests:
+            banks = {p.bank for p in runtime.log.programs if p.request == request.request}
+            assert banks == {request.bank}
+        assert {request.bank for request in runtime.log.requests} == {0, 1}
+
+
+@pytest.mark.parametrize(("module", "partition"), [("nope", 0), ("convolution_8x16", 9)])
+def test_a_module_that_a_model_does_not_have_is_refused(
+    device: Device, module: str, partition: int
+) -> None:
+    with Runtime(device) as runtime:
+        model = runtime.load(compile_network(_alternating(), PYNQ, 1))
+        with pytest.raises(ExecutionError) as error:
+            runtime.activate(model, module, partition)
+    assert f"has no {module} for partition {partition}, expected one of: " in str(error.value)
+    assert "convolution_8x16 in partition 0" in str(error.value)
 
 
 def test_no_images_give_no_outputs(device: Device) -> None:

@@ -1,0 +1,226 @@
+"""Loads through the configuration ports of a device: base, stage, begin, end.
+
+The configuration controller of the static region feeds the ICAP by registers; every other port is
+the processor's, and a device's own business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fpga_rt.bitstream.read import parse
+from fpga_rt.bitstream.verify import IDCODE_MASK, verify_partial
+from fpga_rt.contract.static_region import (
+    CONTROLLER_PORT,
+    STATIC_REGION,
+    ConfigurationError,
+    PartitionState,
+)
+from fpga_rt.device.interface import Buffer, Completion, Pending, Staged
+from fpga_rt.device.register_access import RegisterAccess
+from fpga_rt.errors import ArtifactError, DeviceError, ReconfigurationError
+
+
+@dataclass(eq=False)
+class LoadPending(Pending):
+    """A load in flight: what goes through which port, and when the port began."""
+
+    staged: Staged = field(kw_only=True)
+    port: str = field(kw_only=True)
+    port_started_ps: int = field(default=0, kw_only=True)
+
+
+@dataclass
+class _Place:
+    """Where a staged bitstream lies, and how often it was staged."""
+
+    staged: Staged
+    buffer: Buffer
+    users: int = 0
+
+
+class LoadingDevice(RegisterAccess):
+    """A device with loads; a subclass offers the processor's ports."""
+
+    def load_base(self, full: bytes) -> None:
+        """Load the static region, after checking that the bitstream is for this FPGA.
+
+        Raises:
+            ArtifactError: it is no bitstream, or for another FPGA.
+            DeviceError: a load or program is in flight, or the static region has another map.
+        """
+        self._require_open()
+        for kind in ("load", "program"):
+            self._require_idle(kind)
+        found, chip = parse(full).idcodes, self.board.device
+        if not found or any((idcode ^ chip.idcode) & IDCODE_MASK for idcode in found):
+            got = ", ".join(f"{idcode:#010x}" for idcode in found) or "none"
+            raise ArtifactError(
+                f"full bitstream for {self._where}: got IDCODE {got}, expected"
+                f" {chip.idcode:#010x} of {chip.name}; build it for {self.board.name}"
+            )
+        self._load_base(full)
+        self._check_map()
+
+    def stage(self, partial: bytes, partition: int) -> Staged:
+        """Verify a partial bitstream and put it into device memory, once for each digest.
+
+        What was staged several times stays until it was given back as often.
+
+        Raises:
+            ArtifactError: it must not be loaded into the partition, or names no module.
+            DeviceError: the device is closed or its memory is full.
+        """
+        self._require_open()
+        key = (hashlib.sha256(partial).hexdigest(), self._checked(partition))
+        if key not in self._staged:
+            self._staged[key] = self._put(partial, key)
+        self._staged[key].users += 1
+        return self._staged[key].staged
+
+    def unstage(self, staged: Staged) -> None:
+        """Give a staged bitstream back; harmless for one that is not staged, or after closing.
+
+        Raises:
+            DeviceError: the bitstream is being loaded.
+        """
+        key = (staged.digest, staged.partition)
+        found = self._staged.get(key)
+        if found is None or found.staged is not staged:
+            return
+        load = self._in_flight.get("load")
+        if found.users == 1 and isinstance(load, LoadPending) and load.staged is staged:
+            self._require_idle("load")
+        found.users -= 1
+        if not found.users:
+            del self._staged[key]
+            found.buffer.free()
+
+    def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
+        """Stream a staged bitstream through a port of the board.
+
+        Raises:
+            DeviceError: a load is in flight, the port is unknown, or `staged` is not of this
+                device and partition.
+            ReconfigurationError: the partition is not decoupled.
+        """
+        self._require_open()
+        self._require_idle("load")
+        buffer = self._staged_buffer(self._checked(partition), staged)
+        if port not in self.board.ports:
+            raise DeviceError(
+                f"{self._where} has no configuration port {port!r}: use one of"
+                f" {', '.join(self.board.ports)}"
+            )
+        pending = LoadPending("load", self.now_ps(), (partition,), staged=staged, port=port)
+        status = self._status(partition)
+        state = PartitionState(status["state"]).name.lower()
+        if not (status["decoupled"] and status["quiescent"]):
+            raise ReconfigurationError(
+                f"{self._named(partition)} is {state} and not decoupled; decouple it before a load",
+                state,
+            )
+        self._write_partition(partition, "load", begin=1)
+        self._start_port(buffer, port)
+        pending.port_started_ps = self.now_ps()
+        self._in_flight["load"] = pending
+        return pending
+
+    def _put(self, partial: bytes, key: tuple[str, int]) -> _Place:
+        """Verify a partial and copy it to device memory."""
+        place = self.board.partitions[key[1]]
+        verified = verify_partial(partial, self.board.device, place)
+        if verified.module_id is None:
+            raise ArtifactError(
+                f"the bitstream {key[0][:12]} for partition {place.name} carries no module"
+                " identity; build it with `fpga_rt.bitstream.build`"
+            )
+        words = verified.words.astype(">u4")
+        buffer = self.allocate(words.nbytes)
+        buffer.view[:] = words.view(np.uint8)
+        buffer.flush()
+        return _Place(Staged(*key, verified.module_id, place.bitstream_bytes), buffer)
+
+    def _end_load(self, pending: LoadPending, ended_ps: int) -> Completion:
+        (partition,) = pending.partitions
+        if pending.port == CONTROLLER_PORT:
+            status = STATIC_REGION["configuration_status"].unpack(
+                self._read("configuration_status")
+            )
+            error = ConfigurationError(status["error"])
+        else:
+            error = self._processor_port_error()
+        if error is not ConfigurationError.NONE:
+            self._write_partition(partition, "load", fail=1)
+            raise ReconfigurationError(
+                f"load of {pending.staged.digest[:12]} into {self._named(partition)} through"
+                f" {pending.port}: {error.name} error, {self._load_detail()};"
+                " the partition is failed and decoupled",
+                PartitionState.FAILED.name.lower(),
+            )
+        self._write_partition(partition, "load", finish=1)
+        size = pending.staged.bitstream_bytes
+        phases = {"queue": pending.port_started_ps - pending.started_ps}
+        phases |= self._port_phases(pending, ended_ps)
+        return Completion(pending, pending.started_ps, ended_ps, size_bytes=size, phases_ps=phases)
+
+    def _abort_load(self, pending: LoadPending) -> None:
+        if pending.port == CONTROLLER_PORT:
+            self._write("configuration_control", abort=1)
+        else:
+            self._abort_processor_port()
+        self._write_partition(pending.partitions[0], "load", fail=1)
+
+    def _start_port(self, buffer: Buffer, port: str) -> None:
+        if port != CONTROLLER_PORT:
+            self._start_processor_port(buffer, port)
+            return
+        self._write_value("configuration_source", buffer.address)
+        self._write_value("configuration_words", len(buffer.view) // 4)
+        self._write("configuration_control", start=1)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._staged: dict[tuple[str, int], _Place] = {}
+
+    def _described(self, pending: Pending) -> str:
+        if isinstance(pending, LoadPending):
+            return f"the load of partition {pending.partitions[0]} through {pending.port}"
+        return super()._described(pending)
+
+    def _staged_buffer(self, partition: int, staged: Staged) -> Buffer:
+        found = self._staged.get((staged.digest, partition))
+        if found is None or staged.partition != partition:
+            raise DeviceError(
+                f"bitstream {staged.digest[:12]} for partition {staged.partition} is not staged for"
+                f" {self._named(partition)}; stage it since the device was opened"
+            )
+        return found.buffer
+
+    @abstractmethod
+    def _load_base(self, full: bytes) -> None:
+        """Bring the static region of a full bitstream whose IDCODE is right to its power-up."""
+
+    @abstractmethod
+    def _start_processor_port(self, buffer: Buffer, port: str) -> None:
+        """Start a load through a port that is not the configuration controller's."""
+
+    @abstractmethod
+    def _abort_processor_port(self) -> None:
+        """Stop such a load."""
+
+    @abstractmethod
+    def _processor_port_error(self) -> ConfigurationError:
+        """Return how such a load ended."""
+
+    @abstractmethod
+    def _port_phases(self, pending: LoadPending, ended_ps: int) -> dict[str, int]:
+        """Return the phases of a load from the start of the port on, in picoseconds."""
+
+    @abstractmethod
+    def _load_detail(self) -> str:
+        """Return what more is known of why the last load failed."""
