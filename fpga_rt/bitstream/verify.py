@@ -37,12 +37,14 @@ from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.forms import departure
 from fpga_rt.bitstream.packets import BUS_WIDTH, DUMMY, NOP, TRAILING_NOPS
 from fpga_rt.bitstream.read import identity, parse
-from fpga_rt.bitstream.rules import rules_of
+from fpga_rt.bitstream.rules import IDCODE_MASK, rules_of
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices
 from fpga_rt.bitstream.written import WrittenFrames, refuse
 from fpga_rt.errors import ArtifactError
+
+__all__ = ["IDCODE_MASK", "Verified", "verify", "verify_partial"]
 
 
 @dataclass(frozen=True, eq=False)

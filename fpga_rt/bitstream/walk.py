@@ -141,7 +141,9 @@ def _headers(words: NDArray[np.uint32], start: int, origin_bytes: int) -> Indice
                 "or longer ones by then; the stream is corrupt: build or fetch it again"
             )
         sparse = len(places) * _SPARSE_WORDS < behind - at
-        dense = not sparse and behind < len(words) and 0 < words[behind] >> 29 < 3
+        while behind < len(words) and words[behind] == NOP:
+            behind = _behind_equal(words, behind)
+        dense = not sparse and behind < len(words) and words.item(behind) >> 29 in (1, 2)
         at = behind
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 
@@ -181,7 +183,7 @@ def _behind_equal(words: NDArray[np.uint32], at: int) -> int:
 def _window(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
     """Return where the headers in the next words are, all at once, and where to go on.
 
-    `words[at]` is a header. It ends early at a word that is none: `_stepwise` sees to that.
+    `words[at]` is a header, and no NOP. The search ends at a word that is no header.
     """
     heads = words[at : at + _WINDOW_WORDS]
     size, nops = len(heads), heads == NOP

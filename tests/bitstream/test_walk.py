@@ -91,7 +91,8 @@ def test_equals_a_walk_step_by_step(data: st.DataObject) -> None:
         count = int(chance.choice([1, 3, 40, 3000]))
         size = int(chance.choice([0, 1, 4, 14]))
         payload = chance.integers(0, 1 << 32, size).tolist()
-        pair = (*write(Register.FAR, 5), NOP, type1(Register.MFWR, size), *payload, NOP, NOP)
+        nops = [NOP] * int(chance.choice([0, 2, 12, 70]))
+        pair = (*write(Register.FAR, 5), NOP, type1(Register.MFWR, size), *payload, *nops)
         words += pair * count
         if chance.random() < 0.5:
             size = int(chance.choice([10, 9000, 50_000]))
@@ -106,6 +107,15 @@ def test_equals_a_walk_step_by_step(data: st.DataObject) -> None:
             found(*words)
     else:
         assert found(*words) == expected
+
+
+@pytest.mark.parametrize("nops", [1, 40, 40_000])
+@pytest.mark.parametrize("end", [(), (0, 0), DESYNC, (*DESYNC, *[0x28000001] * 9)])
+def test_nops_may_lie_anywhere_between_dense_packets(nops: int, end: tuple[int, ...]) -> None:
+    # Windows are 32,768 words: one of these lengths ends one within the NOPs.
+    for packets in (10, 16_370, 16_390):
+        words = [*write(Register.FAR, 5) * packets, *[NOP] * nops, *end]
+        assert found(*words) == one_by_one(words)
 
 
 def test_a_word_that_is_no_header_is_refused_with_its_place() -> None:
