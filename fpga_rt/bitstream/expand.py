@@ -165,7 +165,24 @@ def _repeated(stream: ConfigurationStream, segment: Segment, order: FrameOrder) 
         )
     contents = packets.stop[segment.data[source]] - size
     addresses = order.runs(segment.frame_addresses[repeats], np.ones(len(repeats), np.int64))
+    _advance(segment, size, order, source, addresses)
     return FrameWrites(addresses, contents, packets.at[repeats])
+
+
+def _advance(
+    segment: Segment, size: int, order: FrameOrder, source: Indices, addresses: Indices
+) -> None:
+    """Correct the addresses of repeats that follow their run without a frame address of their own.
+
+    A run of n frames leaves the frame address at its last frame, and the first repeat goes there.
+    """
+    packets, fars = segment.packets, segment.packets.to(Register.FAR)
+    repeats, runs = packets.to(Register.MFWR), segment.data[source]
+    unnamed = np.searchsorted(fars, repeats) == np.searchsorted(fars, runs)
+    counts = (packets.stop[runs] - packets.start[runs]) // size
+    moved = np.flatnonzero(unnamed & (counts > 1))
+    within = order.runs(segment.frame_addresses[runs[moved]], counts[moved])
+    addresses[moved] = within[np.cumsum(counts[moved]) - 1]
 
 
 def _each_named(

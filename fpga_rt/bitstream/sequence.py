@@ -137,8 +137,9 @@ def _sequence(device: Device) -> NDArray[np.int64]:
 
 def _row_frames(device: Device, column_frames: Sequence[int]) -> NDArray[np.int64]:
     """Return the column and minor fields of the FARs of a row whose columns have so many frames."""
-    ends = np.cumsum(column_frames, dtype=np.int64)
-    starts = ends - column_frames
+    counts = np.array(column_frames, np.int64)
+    ends = np.cumsum(counts)
+    starts = ends - counts
     columns = np.arange(len(ends)) << device.family.address.column[1]
     minors = np.arange(ends[-1] if len(ends) else 0)
     fields: NDArray[np.int64] = minors + np.repeat(columns - starts, column_frames)

@@ -97,7 +97,8 @@ def verify_partial(
     region = _region_of(device, partition)
     stream = parse(data)
     written = _checked(stream, device, region, whole_columns)
-    found = identity(written.words)
+    inside = np.isin(written.addresses, region.inside)  # routing beside a region comes before it
+    found = identity(written.words[inside])
     if found is not None and found[1] != partition.index:
         refuse(
             "identity in the frames",
@@ -106,7 +107,7 @@ def verify_partial(
             f"partition {partition.index}, {partition.name!r}",
             "use the bitstream of that partition",
         )
-    return _verified(data, stream, written)
+    return _verified(data, stream, written, found)
 
 
 def verify(
@@ -135,12 +136,15 @@ def verify(
     stream = parse(data)
     chosen = None if region is None else _region(frame_order(device), region, "the region")
     if region is None and stream.kind == "full":
-        return _verified(data, stream, _checked_full(stream, device))
-    return _verified(data, stream, _checked(stream, device, chosen, whole_columns))
+        written = _checked_full(stream, device)
+    else:
+        written = _checked(stream, device, chosen, whole_columns)
+    return _verified(data, stream, written, identity(written.words))
 
 
-def _verified(data: bytes, stream: ConfigurationStream, written: Frames) -> Verified:
-    found = identity(written.words)
+def _verified(
+    data: bytes, stream: ConfigurationStream, written: Frames, found: tuple[int, int] | None
+) -> Verified:
     digest = hashlib.sha256(data).hexdigest()
     module_id = None if found is None else found[0]
     return Verified(digest, stream.kind, stream.words, written, module_id)

@@ -38,17 +38,18 @@ def test_it_has_the_size_of_a_vendor_partial_and_may_be_loaded(name: str) -> Non
         verify_partial(data, target.device, partition)
 
 
-@pytest.mark.parametrize("name", ["pynq-z2", "zybo-z7-10"])
+@pytest.mark.parametrize("name", BOARDS)
 def test_the_emulator_loads_it(name: str) -> None:
-    with Emulator(name, memory_bytes=4 << 20) as device:
-        (place, *_) = device.board.partitions
-        module = next(iter(modules()))
-        staged = device.stage(stand_in(device.board.device, place, module.module_id), 0)
-        device.decouple(0)
-        device.wait(device.begin_load(0, staged, "icap"))
-        device.reset(0)
-        assert device.identify(0) == module.module_id
-        assert staged.bitstream_bytes == place.bitstream_bytes
+    module = next(iter(modules()))
+    with Emulator(name, memory_bytes=16 << 20) as device:
+        for place in device.board.partitions:
+            stream = stand_in(device.board.device, place, module.module_id)
+            staged = device.stage(stream, place.index)
+            device.decouple(place.index)
+            device.wait(device.begin_load(place.index, staged, "icap"))
+            device.reset(place.index)
+            assert device.identify(place.index) == module.module_id
+            assert staged.bitstream_bytes == place.bitstream_bytes
 
 
 def test_frames_of_the_7_series_have_their_ecc() -> None:
