@@ -82,3 +82,21 @@ def test_a_folder_that_cannot_be_made_is_one_line(cli: Cli, tmp_path: Path) -> N
     assert answer.code == 3
     assert answer.err.startswith(f"fpga-rt: error: cannot make the folder {root}")
     assert answer.err.count("\n") == 1
+
+
+def test_another_bitstream_of_the_same_name_is_replaced_only_when_told(
+    cli: Cli, tmp_path: Path
+) -> None:
+    root = tmp_path / "bitstreams"
+    first = put(tmp_path, "a.bit", bit(partial()))
+    second = put(tmp_path, "b.bit", bit(partial(module_id=0xB)))
+    assert _import(cli, first, root, "--module", "led", "--module-id", f"{MODULE_ID:x}").code == 0
+    assert _import(cli, first, root, "--module", "led", "--module-id", f"{MODULE_ID:x}").code == 0
+    answer = _import(cli, second, root, "--module", "led", "--module-id", "b")
+    assert answer.code == 3
+    assert "registers bitstream" in answer.err
+    assert "choose another --module, or add --replace" in answer.err
+    place = root / "pynq-z2" / "rp1" / "led" / "manifest.json"
+    assert load(place).module_id == MODULE_ID
+    assert _import(cli, second, root, "--module", "led", "--module-id", "b", "--replace").code == 0
+    assert load(place).module_id == 0xB

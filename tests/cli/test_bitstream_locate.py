@@ -26,7 +26,7 @@ def test_a_real_partial_on_the_floorplan_of_another_design(cli: Cli, data_dir: P
     folder = data_dir / "bitstreams" / "byuccl-BYU_PYNQ_PR_Video_Pipeline"
     text = cli("bitstream", "locate", folder / "video__pass_s0.bit", "--board", "pynq-z2").out
     assert "xc7z020 (7-series): 400 frames\n  columns 2-9 of Y0\n" in text
-    assert "it may be loaded into no partition of pynq-z2: frames lie outside rp1" in text
+    assert "it fits no partition of pynq-z2: frames lie outside rp1" in text
 
 
 def test_without_a_board_the_columns_remain(cli: Cli, tmp_path: Path) -> None:

@@ -44,13 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, default=Path("bitstreams"), metavar="DIR",
         help="folder of all manifests, `bitstreams` by default",
     )  # fmt: skip
+    parser.add_argument(
+        "--replace", action="store_true",
+        help="replace another bitstream registered for the same partition and module",
+    )  # fmt: skip
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Verify FILE, put it and its manifest into the partition's folder, and say where."""
     from fpga_rt.arch.boards import board
-    from fpga_rt.bitstream.manifest import FILE_NAME, register
+    from fpga_rt.bitstream.manifest import FILE_NAME, load, register
     from fpga_rt.deployment.atomic_file import write_atomically
 
     target = board(arguments.board)
@@ -58,6 +62,14 @@ def run(arguments: argparse.Namespace) -> None:
     data = read_file(arguments.file)
     manifest = register(data, target, arguments.partition, module, arguments.static_id)
     folder = arguments.root / manifest.folder
+    if (folder / FILE_NAME).exists() and not arguments.replace:
+        registered = load(folder / FILE_NAME)
+        if (registered.digest, registered.module_id) != (manifest.digest, manifest.module_id):
+            raise ArtifactError(
+                f"{folder / FILE_NAME} registers bitstream {registered.digest[:12]} with identity"
+                f" {registered.module_id:016x}, got {manifest.digest[:12]} with"
+                f" {manifest.module_id:016x}; choose another --module, or add --replace"
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -72,9 +72,9 @@ def _text(chip: Device, target: Board | None, found: Location) -> str:
 
 def _verdict(target: Board, found: Location) -> str:
     if found.home:
-        return f"it may be loaded into {found.home}: nothing else is written"
+        return f"every frame lies inside {found.home}; `bitstream verify` says if it may be loaded"
     names = ", ".join(t.partition for t in found.partitions)
     if found.outside_frames:
         outside = f"frames lie outside {names}" if names else "it touches none"
-        return f"it may be loaded into no partition of {target.name}: {outside}"
-    return f"it may be loaded into no single partition of {target.name}: it touches {names}"
+        return f"it fits no partition of {target.name}: {outside}"
+    return f"it fits no single partition of {target.name}: it touches {names}"

@@ -65,5 +65,8 @@ def _text(result: dict[str, Any]) -> str:
         f"({after / before:.1%})"
     )
     if result["against"] is not None:
-        text += f"\nload it over {result['against']} only: other frames were left out"
+        text += (
+            f"\nload it over {result['against']} only, loaded afresh: equal frames were left out,"
+            " and a module that ran has changed its memories"
+        )
     return text
