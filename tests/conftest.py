@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,28 @@ def data_dir() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder of real data at {folder}: set FPGA_RT_DATA to it")
     return folder
+
+
+# Whole files that need libraries which the core does without.
+_NEEDS = {
+    "arithmetic/test_operations.py": ("scipy",),
+    "frontend/test_load.py": ("onnx", "onnxruntime", "tflite"),
+    "frontend/test_lower.py": ("torch",),
+    "frontend/test_onnx_qdq.py": ("onnx", "onnxruntime"),
+    "frontend/test_tflite.py": ("ai_edge_litert", "tflite", "PIL"),
+    "frontend/test_torch_export.py": ("torch", "onnx", "onnxruntime", "sklearn"),
+}
+_MISSING = {
+    file: [library for library in libraries if find_spec(library) is None]
+    for file, libraries in _NEEDS.items()
+}
+collect_ignore = [file for file, missing in _MISSING.items() if missing]
+
+
+def pytest_report_header() -> list[str]:
+    """Say which files are left out, and why."""
+    return [
+        f"left out: {file} ({', '.join(missing)} not installed)"
+        for file, missing in _MISSING.items()
+        if missing
+    ]
