@@ -36,7 +36,9 @@ from fpga_rt.arch.floorplan import Partition, Rectangle, cells, place
 from fpga_rt.bitstream.build import Form, bit_file, build, simulation_bitstream
 from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, type1, type2
+from fpga_rt.bitstream.placement import device_addresses
 from fpga_rt.bitstream.read import parse
+from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.errors import ArtifactError, ModelError
 
@@ -144,6 +146,21 @@ def _built() -> Iterable[Subject]:
             yield _subject(f"built {form.value}", data, (z020, rp), weight)
         data = bit_file(build(z020, frames, Form.COMPRESSED), "top", "7z020clg400", True)
         yield _subject("built .bit", data, (z020, rp), 5)
+    yield from _built_full()
+
+
+def _built_full() -> Iterable[Subject]:
+    """Yield full streams, of which most frames are equal: plain, and with multi-frame writes."""
+    z010 = device("xc7z010")
+    addresses = device_addresses(z010)
+    addresses = addresses[addresses != PAD]
+    for seed, form in ((1, Form.FULL), (2, Form.FULL_COMPRESSED)):
+        chance = np.random.default_rng(seed)
+        contents = np.full((len(addresses), z010.family.frame_words), seed, np.uint32)
+        some = np.flatnonzero(chance.random(len(addresses)) < 0.05)
+        contents[some] = chance.integers(0, 1 << 32, (len(some), 101), dtype=np.uint32)
+        data = build(z010, Frames(addresses, contents), form)
+        yield _subject(f"built {form.value}", data, (z010, None), 1)
 
 
 def _real() -> Iterable[Subject]:
@@ -162,7 +179,7 @@ def _real() -> Iterable[Subject]:
         yield _subject(f"pr_0_{module}, swapped", swapped, (z020, pair), 3)
     for module in ("0", "5"):
         data = (folder / f"{yunqu}{module}.bit").read_bytes()
-        yield _subject(f"ZCU104 led_{module}.bit", data, (zu7ev, plus), 2)
+        yield _subject(f"ZCU104 led_{module}.bit", data, (zu7ev, plus), 1)
 
 
 @cache
@@ -249,6 +266,30 @@ def _swap(chance: random.Random, one: Subject, _: Subject) -> bytes:
     return one.file(words)
 
 
+def _stray_word(chance: random.Random, one: Subject, _: Subject) -> bytes:
+    words = one.words()
+    value = chance.choice((0, DUMMY, SYNC, 0x60000000, 1 << 31 | chance.getrandbits(31)))
+    stray = [NOP] * chance.choice((1, 1, 2, 12)) + [value] * chance.choice((1, 9))
+    at = _behind_packets(chance, one)
+    return one.file(np.concatenate([words[:at], np.array(stray, np.uint32), words[at:]]))
+
+
+def _nop_and_zero(chance: random.Random, one: Subject, _: Subject) -> bytes:
+    words, at = one.words(), _behind_packets(chance, one)
+    pattern = np.array([NOP, 0] * chance.choice((1, 1, 40)), np.uint32)
+    rest = words[at:] if chance.random() < 0.5 else words[:0]
+    return one.file(np.concatenate([words[:at], pattern, rest]))
+
+
+def _behind_packets(chance: random.Random, one: Subject) -> int:
+    """Return the word of a header: in half of all cases of number 32, 64 ... of the stream.
+
+    There the reader may change from one way of looking for packets to the other.
+    """
+    some = one.packets[32::32] if chance.random() < 0.5 else ()
+    return chance.choice(some or one.packets)
+
+
 def _lie_about_length(chance: random.Random, one: Subject, _: Subject) -> bytes:
     words = one.words()
     at = chance.choice(one.packets)
@@ -318,6 +359,8 @@ MUTATIONS: dict[str, Mutation] = {
     "deleted": _delete,
     "repeated": _repeat,
     "swapped": _swap,
+    "stray word": _stray_word,
+    "NOP and zero": _nop_and_zero,
     "length lie": _lie_about_length,
     "dropped CRC": _drop_crc,
     "other command": _other_command,

@@ -18,11 +18,10 @@ from fpga_rt.bitstream import full_form, multi_frame, reset_form
 from fpga_rt.bitstream.packets import TRAILING_NOPS, Command, Register
 from fpga_rt.bitstream.placement import Placed, place
 from fpga_rt.bitstream.read import BIT_MAGIC, Frames, identity_words
+from fpga_rt.bitstream.rules import MULTI_FRAME_BIT, SIMULATION_FRAMES
 from fpga_rt.bitstream.sequence import first_frame
 from fpga_rt.bitstream.writer import StreamWriter
 
-SIMULATION_FRAMES = 4
-"""Frames that a simulation bitstream writes, without the flush frame."""
 _FILL_STEP = 0x9E3779B1
 
 
@@ -135,7 +134,7 @@ def _partial(device: Device, placed: Placed, compressed: bool) -> bytes:
     """Return a partial with nothing around its frames but RCRC, IDCODE, CRC and DESYNC."""
     writer = _plain_begin(device)
     if compressed:
-        bit = multi_frame.MULTI_FRAME_BIT
+        bit = MULTI_FRAME_BIT
         writer.control(Register.CTL1, bit, bit)
         multi_frame.write_compressed(writer, placed, multi_frame.plan(placed))
         writer.control(Register.CTL1, bit, 0)

@@ -285,6 +285,25 @@ def _frames(c: _Checked) -> Refusal | None:
     return _nonzero(c, "flush frame", flush, size)
 
 
+def _held(c: _Checked) -> Refusal | None:
+    """MFW follows the frame data that it repeats, and repeats it before anything else is done."""
+    p, writes = c.packets, c.writes
+    orders = p.commands(Command.MFW)
+    before = np.searchsorted(writes, orders) - 1
+    follows = (before >= 0) & (p.register[writes[before]] == Register.FDRI)
+    index = _first(orders[~follows])
+    if index is not None:
+        return Refusal(c.at(index), "command MFW", "no frame to repeat", "frame data before it")
+    others = writes[p.register[writes] != Register.FAR]
+    behind = np.append(others, len(p))[np.searchsorted(others, orders, side="right")]
+    repeats = np.append(p.register, -1)[behind] == Register.MFWR
+    index = _first(orders[~repeats])
+    if index is None:
+        return None
+    expected = "one before any other write but FAR"
+    return Refusal(c.at(index), "command MFW", "no multi-frame write", expected)
+
+
 def _repeats(c: _Checked) -> Refusal | None:
     """Multi-frame writes carry zeros, as many as the family needs."""
     p = c.packets
@@ -343,10 +362,13 @@ def _masked(c: _Checked) -> Refusal | None:
 
 
 def _mask(c: _Checked) -> Refusal | None:
-    """Only the control bits that such a stream needs are changed."""
+    """MASK belongs to a control register, and only bits that such a stream needs are changed."""
     p = c.packets
     masks = p.to(Register.MASK)
     following = np.append(c.writes, c.writes[-1:])[np.searchsorted(c.writes, masks) + 1]
+    index = _first(masks[~_member((Register.CTL0, Register.CTL1))[p.register[following]]])
+    if index is not None:
+        return Refusal(c.at(index), "MASK", "no control register", "CTL0 or CTL1 behind it")
     bits = np.where(p.register[following] == Register.CTL1, c.rules.control[1], c.rules.control[0])
     wrong = _first(np.flatnonzero(p.value[masks] & ~bits))
     if wrong is None:
@@ -384,6 +406,7 @@ _CHECKS: tuple[Callable[[_Checked], Refusal | None], ...] = (
     _addressed,
     _commanded,
     _frames,
+    _held,
     _repeats,
     _crc,
     _unchecked,

@@ -22,8 +22,6 @@ from fpga_rt.bitstream.packets import NOP, Command, Register, type1
 from fpga_rt.bitstream.placement import Placed, consecutive
 from fpga_rt.bitstream.writer import StreamWriter
 
-MULTI_FRAME_BIT = 0x1000
-"""Bit of CTL1 that Vivado sets while a stream has multi-frame writes."""
 _RUN_WORDS = 8
 
 

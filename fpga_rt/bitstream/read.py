@@ -39,11 +39,16 @@ SYNC_WITHIN_WORDS = 1024
 """The first sync word is looked for in this many words; tools write it 12 or 20 words in."""
 MAX_SEGMENTS = 64
 """A file with more segments is refused; a partial of UltraScale+ has four for each die."""
+MAX_FILE_BYTES = 1 << 27
+"""A larger file is refused: a full XCVU9P, among the largest known, has 80 MB uncompressed."""
+MAX_FILE_PACKETS = 1 << 19
+"""A file with more packets is refused: a compressed XCVU9P has 300,000 on its three dies."""
 MAX_DIES = 8
 """Streams nested deeper are refused; the largest devices have four dies."""
 IDENTITY_MAGIC = 0x46524D31
 """Word 0 of a frame that carries a module's identity: `FRM1`."""
 IDENTITY_WORDS = 6
+_SEARCH_WORDS = 1 << 16
 _SWAPPED_SYNC = 0x665599AA
 
 
@@ -132,6 +137,16 @@ def _stream_words(data: bytes, origin_bytes: int) -> tuple[NDArray[np.uint32], i
     raise _no_sync(origin_bytes)
 
 
+def _sync_from(words: NDArray[np.uint32], start: int) -> int | None:
+    """Return where the first sync word from `start` on is, None for nowhere."""
+    for at in range(start, len(words), _SEARCH_WORDS):
+        found = words[at : at + _SEARCH_WORDS] == SYNC
+        first = int(found.argmax())
+        if found[first]:
+            return at + first
+    return None
+
+
 def _no_sync(origin_bytes: int) -> ArtifactError:
     return ArtifactError(
         f"no sync word 0x{SYNC:08X} in the first {SYNC_WITHIN_WORDS} words from byte "
@@ -140,10 +155,14 @@ def _no_sync(origin_bytes: int) -> ArtifactError:
 
 
 class _Reader:
-    """Reads the stream of a file and those nested in it; `left` is how many segments may follow."""
+    """Reads the stream of a file and those nested in it.
+
+    `left` is how many segments may follow in the file, `packets_left` how many packets.
+    """
 
     def __init__(self) -> None:
         self.left = MAX_SEGMENTS
+        self.packets_left = MAX_FILE_PACKETS
 
     def read(
         self, words: NDArray[np.uint32], sync: int, origin_bytes: int, depth: int = 1
@@ -157,7 +176,6 @@ class _Reader:
         self, words: NDArray[np.uint32], sync: int, origin_bytes: int
     ) -> Iterator[Segment]:
         """Yield the segments; the first starts after the sync word at `sync`."""
-        syncs = np.flatnonzero(words == SYNC)
         while True:
             if not self.left:
                 raise ArtifactError(
@@ -166,11 +184,18 @@ class _Reader:
                 )
             self.left -= 1
             segment = read_segment(words, sync + 1, origin_bytes)
+            self.packets_left -= len(segment.packets)
+            if self.packets_left < 0:
+                raise ArtifactError(
+                    f"more than {MAX_FILE_PACKETS:,} packets before byte "
+                    f"{origin_bytes + 4 * segment.stop}, expected fewer in all segments and dies "
+                    "of a file; the stream is corrupt: build or fetch it again"
+                )
             yield segment
-            following = int(np.searchsorted(syncs, segment.stop))
-            if following == len(syncs) or len(segment.packets.to(Register.CIPHERTEXT)):
+            following = _sync_from(words, segment.stop)
+            if following is None or len(segment.packets.to(Register.CIPHERTEXT)):
                 return
-            sync = int(syncs[following])
+            sync = following
 
     def _nested(
         self,
@@ -202,9 +227,15 @@ def parse(data: bytes) -> ConfigurationStream:
     """Parse a .bit file, or a .bin file of either byte order.
 
     Raises:
-        ArtifactError: The header is corrupt or its length wrong, there is no sync word, the words
-            are no packets, or streams are nested too deep.
+        ArtifactError: The file is too large, its header is corrupt or its length wrong, there is
+            no sync word, the words are no packets, there are too many of them, or streams are
+            nested too deep.
     """
+    if len(data) > MAX_FILE_BYTES:
+        raise ArtifactError(
+            f"the file has {len(data):,} bytes, expected at most {MAX_FILE_BYTES:,} of a "
+            "configuration stream; is this a bitstream? build or fetch it again"
+        )
     header, origin_bytes = _split_header(data)
     words, sync, swapped = _stream_words(data, origin_bytes)
     return replace(_Reader().read(words, sync, origin_bytes), header=header, swapped=swapped)

@@ -9,7 +9,9 @@ blank first and the module second.
 
 UltraScale+: four segments, each from sync to DESYNC. The first holds the clocks of each column by
 writing one frame (a CLB column) or two (DSP, block RAM), the second shuts down, the third writes
-the region and what lies beside it, the fourth releases the clocks by the same frames again.
+the region and what lies beside it, the fourth releases the clocks by the same frames again. The
+first and the third write these frames without the bits that release clocks; their ECC comes from
+the background, since how it is computed is not known.
 """
 
 from __future__ import annotations
@@ -20,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device
-from fpga_rt.arch.families import BRAM, CLB, DSP, SERIES7, ULTRASCALE, FrameAddress
+from fpga_rt.arch.families import SERIES7, ULTRASCALE, FrameAddress
 from fpga_rt.arch.partials import Cell, written_runs
+from fpga_rt.bitstream.clocks import CLOCK_MINORS, PLUS_ECC_WORDS, released_by
 from fpga_rt.bitstream.expand import RESET_MASK, Frames, frame_order
 from fpga_rt.bitstream.multi_frame import write_runs
 from fpga_rt.bitstream.packets import TRAILING_NOPS, Command, Register
@@ -32,15 +35,9 @@ from fpga_rt.bitstream.placement import (
     device_addresses,
     overlay,
 )
+from fpga_rt.bitstream.rules import CLOCK_BIT, NO_RESET
 from fpga_rt.bitstream.writer import StreamWriter
 from fpga_rt.errors import ArtifactError
-
-CLOCK_MINORS = {CLB: (13,), DSP: (0, 5), BRAM: (0, 5)}
-"""UltraScale+: the frames of a column that hold and release its clocks."""
-CLOCK_BIT = 0x20000
-"""UltraScale+: bit of CTL1 that is set while those frames are written."""
-NO_RESET = (50, 0xE00009BC)
-"""7-series: which word of a reset mask frame has which value where nothing is reset."""
 
 _COR0 = 0x38003FE5
 _SYNC_NOPS = 132
@@ -155,8 +152,8 @@ def _plus(
 ) -> None:
     blank, module = passes
     clocks = _is_clock(device, cells, module.addresses)
-    held = module._replace(words=np.where(clocks[:, np.newaxis], blank.words, module.words))
-    _plus_clocks(writer, device, blank.take(clocks))
+    held = module._replace(words=_held(device, module, blank, clocks))
+    _plus_clocks(writer, device, held.take(clocks))
     _plus_shutdown(writer, device)
     writer.command(Command.AGHIGH)
     writer.nop(100)
@@ -165,6 +162,20 @@ def _plus(
     _plus_frames(writer, held)
     _plus_finish(writer)
     _plus_clocks(writer, device, module.take(clocks))
+
+
+def _held(
+    device: Device, module: Placed, blank: Placed, clocks: NDArray[np.bool_]
+) -> NDArray[np.uint32]:
+    """Return (n, frame words) uint32: the module, with clocks held in the frames `clocks` marks.
+
+    Bits that the background has set too are left.
+    """
+    words: NDArray[np.uint32] = module.words.copy()
+    for index in np.flatnonzero(clocks).tolist():
+        words[index] &= blank.words[index] | ~released_by(device, int(module.addresses[index]))
+        words[index, PLUS_ECC_WORDS] = blank.words[index, PLUS_ECC_WORDS]
+    return words
 
 
 def _is_clock(

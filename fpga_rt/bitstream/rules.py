@@ -12,10 +12,16 @@ from fpga_rt.bitstream.packets import Command, Register
 
 IDCODE_MASK = 0x0FFFFFFF
 """The top nibble of an IDCODE is the revision of the silicon."""
+MULTI_FRAME_BIT = 0x1000
+"""Bit of CTL1 that is set while a stream has multi-frame writes."""
 CLOCK_BIT = 0x20000
 """UltraScale+: bit of CTL1 that is set while clocks of columns are held or released."""
 PARTIAL_COR0 = 0x38003FE5
 """UltraScale+: start-up options that partials repeat, as Vivado writes them by default."""
+NO_RESET = (50, 0xE00009BC)
+"""7-series: which word of a reset mask frame has which value where nothing is reset."""
+SIMULATION_FRAMES = 4
+"""Frames that a simulation bitstream writes, without the flush frame."""
 REBUILD = "build or fetch the bitstream again"
 
 _COMMANDS = {
@@ -46,7 +52,6 @@ _START_UP = {
     Register.WBSTAR,
     Register.RESERVED_13,
 }
-_MULTI_FRAME_BIT = 0x1000
 _MULTI_FRAME_WORDS = {SERIES7.name: (4, 8), ULTRASCALE.name: (7,), ULTRASCALE_PLUS.name: (14,)}
 
 
@@ -69,15 +74,15 @@ class Rules:
 def rules_of(family: Family, full: bool) -> Rules:
     """Return the rules for full or partial streams of a family."""
     commands, registers = set(_COMMANDS), set(_REGISTERS)
-    control = (0x500, _MULTI_FRAME_BIT)
+    control = (0x500, MULTI_FRAME_BIT)
     if full:
         commands |= {Command.SWITCH, Command.LFRM}
         registers |= _START_UP
-        control = (0x501, _MULTI_FRAME_BIT)
+        control = (0x501, MULTI_FRAME_BIT)
     elif family is not SERIES7:
         commands |= {Command.AGHIGH, Command.LFRM, Command.RCAP}
         registers |= {Register.COR0}
-        control = (0x500, _MULTI_FRAME_BIT | CLOCK_BIT)
+        control = (0x500, MULTI_FRAME_BIT | CLOCK_BIT)
     return Rules(
         frozenset(commands),
         frozenset(registers),

@@ -14,7 +14,7 @@ partials also write the routing on either side (`arch.partials.written_runs`); s
 bitstreams, whose frames carry an identity, do not, and may be short. A 7-series partial that resets
 its region names the columns in a mask, which has to agree with the region. The four segments of an
 UltraScale+ partial have to agree: the first holds clocks with frames that the third writes again,
-and the fourth only sets bits of these frames, beside their ECC.
+and the fourth only sets the bits of these frames that release clocks, beside their ECC.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from fpga_rt.arch.floorplan import Partition, cells
 from fpga_rt.arch.partials import Cell, runs, written_runs
 from fpga_rt.bitstream.checks import refusal
 from fpga_rt.bitstream.expand import Frames, frame_order
-from fpga_rt.bitstream.forms import departure
+from fpga_rt.bitstream.forms import departure, is_plain
 from fpga_rt.bitstream.packets import BUS_WIDTH, DUMMY, NOP, TRAILING_NOPS
 from fpga_rt.bitstream.read import identity, parse
-from fpga_rt.bitstream.rules import IDCODE_MASK, rules_of
+from fpga_rt.bitstream.rules import IDCODE_MASK, SIMULATION_FRAMES, rules_of
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices
@@ -57,6 +57,8 @@ class Verified:
         words: (n,) uint32, the whole stream in the order in which a port takes it.
         frames: What it writes, without flush and pad frames.
         module_id: Identity of the module, None when the frames carry none.
+        coverage: Which share of the frames of its region a partial writes, 0 to 1; None for a full
+            stream, or where no region was named.
     """
 
     digest: str
@@ -64,6 +66,7 @@ class Verified:
     words: NDArray[np.uint32] = field(repr=False)
     frames: Frames = field(repr=False)
     module_id: int | None
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,7 @@ def verify_partial(
             f"partition {partition.index}, {partition.name!r}",
             "use the bitstream of that partition",
         )
-    return _verified(data, stream, written, found)
+    return _verified(data, stream, written, found, region)
 
 
 def verify(
@@ -139,15 +142,20 @@ def verify(
         written = _checked_full(stream, device)
     else:
         written = _checked(stream, device, chosen, whole_columns)
-    return _verified(data, stream, written, identity(written.words))
+    return _verified(data, stream, written, identity(written.words), chosen)
 
 
 def _verified(
-    data: bytes, stream: ConfigurationStream, written: Frames, found: tuple[int, int] | None
+    data: bytes,
+    stream: ConfigurationStream,
+    written: Frames,
+    found: tuple[int, int] | None,
+    region: _Region | None,
 ) -> Verified:
     digest = hashlib.sha256(data).hexdigest()
     module_id = None if found is None else found[0]
-    return Verified(digest, stream.kind, stream.words, written, module_id)
+    coverage = None if region is None else float(np.isin(region.inside, written.addresses).mean())
+    return Verified(digest, stream.kind, stream.words, written, module_id, coverage)
 
 
 @lru_cache(maxsize=64)
@@ -194,14 +202,13 @@ def _check_surroundings(stream: ConfigurationStream, segments: int | None) -> No
         last = index + 1 == (segments or len(stream.segments))
         end = len(words) if last else stream.segments[index + 1].start - 1
         tail = words[segment.stop : end]
-        odd = np.flatnonzero(tail != NOP)
-        filler = int(odd[0]) if len(odd) else len(tail)
+        filler = _first(tail != NOP)
         if not last:
             _check_lead_in(stream, segment.stop + filler, end)
             continue
-        odd = np.flatnonzero((tail != NOP) & (tail != DUMMY))
-        if len(odd):
-            at = segment.stop + int(odd[0])
+        odd = _first((tail != NOP) & (tail != DUMMY))
+        if odd < len(tail):
+            at = segment.stop + odd
             refuse("word after DESYNC", stream.byte(at), f"0x{words[at]:08X}", "only NOP or dummy")
         if len(tail) < TRAILING_NOPS:
             refuse(
@@ -211,6 +218,11 @@ def _check_surroundings(stream: ConfigurationStream, segments: int | None) -> No
                 f"at least {TRAILING_NOPS}, the last are cut off",
             )
         return
+
+
+def _first(wrong: NDArray[np.bool_]) -> int:
+    """Return the first index that is true, the length where none is; it stops there."""
+    return int(wrong.argmax()) if wrong.any() else len(wrong)
 
 
 def _check_lead_in(stream: ConfigurationStream, start: int, stop: int) -> None:
@@ -237,6 +249,7 @@ def _checked_full(stream: ConfigurationStream, device: Device) -> Frames:
     """Check a full stream and return its frames."""
     _check_packets(stream, device, full=True)
     written = WrittenFrames(stream, device)
+    written.check_addresses()
     written.check_pads()
     count = len(written.last.addresses)
     if count != device.total_frames:
@@ -244,6 +257,22 @@ def _checked_full(stream: ConfigurationStream, device: Device) -> Frames:
         refuse("full stream", stream.byte(0), f"{count:,} frames", expected)
     _check_form(stream, device, full=True)
     return written.last
+
+
+def _is_simulated(
+    stream: ConfigurationStream, device: Device, region: _Region | None, last: Frames
+) -> bool:
+    """Tell whether a stream is a simulation bitstream of the region, or for None of any.
+
+    It carries an identity, is plain and is one run of so many frames from the region's first on.
+    """
+    if identity(last.words) is None or len(stream.segments) != 1 or len(stream.runs) != 1:
+        return False
+    (run,) = stream.runs
+    frames, rest = divmod(run.stop - run.start, device.family.frame_words)
+    starts = region is None or run.far in region.inside[:1]
+    sized = (frames, rest) == (SIMULATION_FRAMES + 1, 0)
+    return starts and sized and is_plain(stream, device.family)
 
 
 def _checked(
@@ -255,7 +284,8 @@ def _checked(
     if not len(written.last.addresses):
         got = "a reset mask" if written.masks else "no frame data"
         refuse("stream", stream.byte(0), got, "frames of the partition and nothing else")
-    simulated = identity(written.last.words) is not None
+    simulated = _is_simulated(stream, device, region, written.last)
+    written.check_addresses()
     if region is not None:
         written.check_inside(region.name, region.inside if simulated else region.written)
     written.check_pads()

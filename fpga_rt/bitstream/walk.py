@@ -24,18 +24,16 @@ from fpga_rt.bitstream.packets import (
     Opcode,
     Packet,
     Register,
-    type1,
 )
 from fpga_rt.errors import ArtifactError
 
 Indices = NDArray[np.int64]
 
-MAX_PACKETS = 1 << 21
-"""A segment with more packets is refused: a compressed XCVU9P, with three dies, has 300,000."""
-_MAX_ROUNDS = 1_000
-_STEPS, _SPARSE_WORDS, _WINDOW_WORDS = 32, 256, 1 << 15
+MAX_PACKETS = 1 << 18
+"""A segment with more packets is refused: a compressed XCVU9P has 100,000 on each of three dies."""
+_STEPS, _SPARSE_WORDS, _WINDOW_WORDS = 32, 512, 1 << 15
+_NEAR_WORDS = 8
 _OPCODE = 3 << 27
-_WRITE_COMMAND = type1(Register.CMD, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +81,8 @@ class Packets:
 
     def first(self, count: int | None) -> Packets:
         """Return the first `count` packets, all for None."""
+        if count is None or count == len(self):
+            return self
         return Packets(*(column[:count] for column in self.columns()))
 
     @cached_property
@@ -121,38 +121,57 @@ def walk(words: NDArray[np.uint32], start: int, origin_bytes: int = 0) -> Packet
     Raises:
         ArtifactError: A word is no header, or a payload runs past the end.
     """
-    packets = _packets(words, _headers(words, start, origin_bytes))
-    packets = packets.first(_end(packets))
-    _check(words, packets, origin_bytes)
-    return packets
-
-
-def _headers(words: NDArray[np.uint32], start: int, origin_bytes: int) -> Indices:
-    """Return where headers are, up to DESYNC or what is no header; DESYNC in disguise is passed."""
-    found: list[Indices] = []
-    at, total, dense = start, 0, False
-    while at < len(words):
-        places, behind = _window(words, at) if dense else _stepwise(words, at)
-        found.append(places)
-        total += len(places)
-        if total > MAX_PACKETS or len(found) > _MAX_ROUNDS:
+    found: list[Packets] = []
+    register, total = -1, 0
+    for places, behind in _rounds(words, start):
+        packets = _packets(words, places, register)
+        end = _end(packets)
+        found.append(packets.first(end))
+        _check(words, found[-1], origin_bytes)
+        total += len(found[-1])
+        if total > MAX_PACKETS:
             raise ArtifactError(
                 f"got {total:,} packets before byte {origin_bytes + 4 * behind}, expected a DESYNC "
                 "or longer ones by then; the stream is corrupt: build or fetch it again"
             )
-        sparse = len(places) * _SPARSE_WORDS < behind - at
-        while behind < len(words) and words[behind] == NOP:
+        if end is not None:
+            break
+        register = int(packets.register[-1]) if len(packets) else register
+    return found[0] if len(found) == 1 else _joined(words, found)
+
+
+def _joined(words: NDArray[np.uint32], parts: list[Packets]) -> Packets:
+    """Return the packets of all parts, one part after the other."""
+    none = _packets(words, np.zeros(0, np.int64), -1)
+    columns = zip(*(part.columns() for part in (none, *parts)), strict=True)
+    return Packets(*(np.concatenate(column) for column in columns))
+
+
+def _rounds(words: NDArray[np.uint32], at: int) -> Iterator[tuple[Indices, int]]:
+    """Yield where the next headers are and where the search goes on, up to what is no header.
+
+    A window is only searched where packets before it were dense. It costs as much as some hundred
+    steps; each one that ends early lengthens the search one by one, so that no pattern of packets
+    makes many of them useless.
+    """
+    dense, steps = False, _STEPS
+    while at < len(words):
+        places, behind = _window(words, at) if dense else _stepwise(words, at, steps)
+        yield places, behind
+        short = dense and behind - at < _WINDOW_WORDS
+        pays = not short and len(places) * _SPARSE_WORDS >= behind - at
+        steps = 2 * steps if short else steps
+        while behind < len(words) and words.item(behind) == NOP:
             behind = _behind_equal(words, behind)
-        dense = not sparse and behind < len(words) and words.item(behind) >> 29 in (1, 2)
+        dense = pays and behind < len(words) and words.item(behind) >> 29 in (1, 2)
         at = behind
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
-def _stepwise(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
-    """Return where the next few headers are, found one by one, and where to go on."""
+def _stepwise(words: NDArray[np.uint32], at: int, steps: int) -> tuple[Indices, int]:
+    """Return where about the next `steps` headers are, found one by one, and where to go on."""
     found: list[int] = []
     end = len(words)
-    while at < end and len(found) < _STEPS:
+    while at < end and len(found) < steps:
         header = words.item(at)
         if header in (0, NOP):
             first, at = at, _behind_equal(words, at)
@@ -160,8 +179,6 @@ def _stepwise(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
             continue
         found.append(at)
         if header >> 29 not in (1, 2):
-            return np.array(found), end
-        if header == _WRITE_COMMAND and at + 1 < end and words.item(at + 1) == Command.DESYNC:
             return np.array(found), end
         longest = TYPE2_MAX_WORDS if header >> 30 else TYPE1_MAX_WORDS
         at += 1 + (header & longest if header & _OPCODE else 0)
@@ -171,19 +188,26 @@ def _stepwise(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
 def _behind_equal(words: NDArray[np.uint32], at: int) -> int:
     """Return where a run of equal words ends that begins at `at`, or a place in a long one."""
     value, stop = words.item(at), at + 1
-    near = min(at + _STEPS, len(words))
+    near = min(at + _NEAR_WORDS, len(words))
     while stop < near and words.item(stop) == value:
         stop += 1
     if stop < near:
         return stop
-    other = words[stop : stop + _WINDOW_WORDS] != value
-    return stop + (int(other.argmax()) if other.any() else len(other))
+    size = 16 * _NEAR_WORDS
+    while stop < len(words) and size <= _WINDOW_WORDS:
+        other = words[stop : stop + size] != value
+        first = int(other.argmax())
+        if other[first]:
+            return stop + first
+        stop, size = stop + len(other), 4 * size
+    return stop
 
 
 def _window(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
     """Return where the headers in the next words are, all at once, and where to go on.
 
-    `words[at]` is a header, and no NOP. The search ends at a word that is no header.
+    `words[at]` is a header, and no NOP: the first packet begins there. Each of the others begins
+    behind the one before it and the NOPs that follow that one; where no header is, the search ends.
     """
     heads = words[at : at + _WINDOW_WORDS]
     size, nops = len(heads), heads == NOP
@@ -192,9 +216,6 @@ def _window(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
     count = (header & np.where(header >> 30, TYPE2_MAX_WORDS, TYPE1_MAX_WORDS)).astype(np.int64)
     count[(header & _OPCODE) == 0] = 0
     behind = maybe + 1 + count
-    desync = maybe[:-1][header[:-1] == _WRITE_COMMAND]
-    desync = desync[heads[desync + 1] == Command.DESYNC]
-    behind[np.searchsorted(maybe, desync)] = len(words)
     inside = np.flatnonzero(behind < size)
     behind[inside] = _behind_run(nops)[behind[inside]]
     number = np.full(size + 1, len(maybe))
@@ -223,20 +244,23 @@ def _chain(following: Indices) -> Indices:
     return found[found < length]
 
 
-def _packets(words: NDArray[np.uint32], at: Indices) -> Packets:
-    """Return the packets whose headers are at these words; type -1 where a word is no header."""
+def _packets(words: NDArray[np.uint32], at: Indices, before: int) -> Packets:
+    """Return the packets whose headers are at these words; type -1 where a word is no header.
+
+    `before` is the register of the packet before them, -1 for none.
+    """
     heads = words[at]
     kind = (heads >> 29).astype(np.int64)
     opcode = (heads >> 27 & 3).astype(np.int64)
-    register = _inherited((heads >> 13 & 0x1F).astype(np.int64), kind == 2)
+    bare = np.flatnonzero(heads == 0)
+    register = (heads >> 13 & 0x1F).astype(np.int64)
+    register[bare] = Register.FDRI
+    register = _inherited(register, kind == 2, before)
     kind[(kind > 2) | ((kind == 0) & (heads != 0)) | (register < 0)] = -1
     count = np.where(kind == 1, heads & TYPE1_MAX_WORDS, heads & TYPE2_MAX_WORDS).astype(np.int64)
     count[opcode == Opcode.NOP] = 0
     start = at + 1
-    bare = np.flatnonzero(kind == 0)
-    if len(bare):
-        opcode[bare], register[bare], start[bare] = Opcode.WRITE, Register.FDRI, at[bare]
-        count[bare] = 1
+    opcode[bare], start[bare], count[bare] = Opcode.WRITE, at[bare], 1
     stop = start + count
     value = words[np.minimum(stop, len(words)) - 1].astype(np.int64)
     value[stop == start] = -1
@@ -249,10 +273,10 @@ def _end(packets: Packets) -> int | None:
     return int(closing.min()) + 1 if len(closing) else None
 
 
-def _inherited(register: Indices, inherits: NDArray[np.bool_]) -> Indices:
-    """Give every packet that inherits the register of the last that does not, -1 for none."""
+def _inherited(register: Indices, inherits: NDArray[np.bool_], before: int) -> Indices:
+    """Give every packet that inherits the register of the last that does not, else `before`."""
     source = np.maximum.accumulate(np.where(inherits, -1, np.arange(len(register))))
-    return np.where(source < 0, -1, register[source])
+    return np.where(source < 0, before, register[source])
 
 
 def _check(words: NDArray[np.uint32], packets: Packets, origin_bytes: int) -> None:

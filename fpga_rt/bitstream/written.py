@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fpga_rt.arch.devices import PAD_FRAMES, Device
 from fpga_rt.arch.families import SERIES7, FrameAddress
 from fpga_rt.arch.partials import Cell
+from fpga_rt.bitstream.clocks import PLUS_ECC_WORDS, released_by
 from fpga_rt.bitstream.expand import (
     RESET_MASK,
     Frames,
@@ -21,15 +22,12 @@ from fpga_rt.bitstream.expand import (
     last_written,
     segment_writes,
 )
-from fpga_rt.bitstream.rules import REBUILD
+from fpga_rt.bitstream.rules import NO_RESET, REBUILD
 from fpga_rt.bitstream.segments import Run
 from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices
 from fpga_rt.errors import ArtifactError
-
-PLUS_ECC_WORDS = (45, 46)
-"""Words of an UltraScale+ frame that hold its ECC (seen to change whenever another word does)."""
 
 
 def refuse(what: str, at_byte: int, got: str, expected: str, step: str = REBUILD) -> NoReturn:
@@ -81,12 +79,45 @@ class WrittenFrames:
         Raises:
             ArtifactError: One is not.
         """
-        outside = np.flatnonzero(~np.isin(self.all.addresses, np.append(allowed, PAD)))
+        self._check_among(allowed, self.all.addresses, self.all.at, name)
+        fars, starts = self._named
+        self._check_among(allowed, fars, starts, name)
+
+    def check_addresses(self) -> None:
+        """Check that the device has a frame wherever frame data begins, written there or not.
+
+        Raises:
+            ArtifactError: It has none; a device of unknown geometry is not asked.
+        """
+        order = frame_order(self.device)
+        if not order.length:
+            return
+        fars, starts = self._named
+        nowhere = np.flatnonzero(order.positions(fars) == order.length)
+        if len(nowhere):
+            at = self.stream.byte(int(starts[nowhere[0]]))
+            expected = f"one of {self.device.name}"
+            refuse("frame data", at, f"frame address 0x{fars[nowhere[0]]:08X}", expected)
+
+    @property
+    def _named(self) -> tuple[Indices, Indices]:
+        """(n,) each: the FAR that frame data is sent to, reset masks left out, and its first word.
+
+        Frame data that multi-frame writes repeat need not be written there, but may be.
+        """
+        segments = self.stream.segments
+        fars = np.concatenate([part.frame_addresses[part.data] for part in segments])
+        starts = np.concatenate([part.packets.start[part.data] for part in segments])
+        high, low = self.device.family.address.block_type
+        named = fars >> low & ((1 << (high - low + 1)) - 1) != RESET_MASK
+        return fars[named], starts[named]
+
+    def _check_among(self, allowed: Indices, addresses: Indices, at: Indices, name: str) -> None:
+        outside = np.flatnonzero(~np.isin(addresses, np.append(allowed, PAD)))
         if len(outside):
-            at = int(outside[0])
             refuse(
-                f"frame 0x{self.all.addresses[at]:08X}",
-                self.stream.byte(int(self.all.at[at])),
+                f"frame 0x{addresses[outside[0]]:08X}",
+                self.stream.byte(int(at[outside[0]])),
                 "a frame outside the partition",
                 f"frames of {name} of {self.device.name}",
                 "use the bitstream of that partition",
@@ -166,6 +197,18 @@ class WrittenFrames:
             refuse("reset mask", at, got, expected)
         words = self.stream.words[mask.start : mask.stop].reshape(rows, width, size)
         zero = ~np.any(words, axis=2)
+        kept = np.zeros(size, np.uint32)
+        kept[NO_RESET[0]] = NO_RESET[1]
+        odd = np.argwhere(~zero & np.any(words != kept, axis=2))
+        if len(odd):
+            row, column = map(int, odd[0])
+            where = at + 4 * size * (row * width + column)
+            refuse(
+                "frame of the reset mask",
+                where,
+                "other words",
+                f"zeros, or 0x{NO_RESET[1]:08X} in word {NO_RESET[0]}",
+            )
         fabric = [[row.has_fabric(column) for column in range(columns)] for row in device.rows]
         wrong = np.argwhere((zero[:, :columns] != marked) & np.array(fabric))
         if len(wrong):
@@ -185,8 +228,8 @@ class WrittenFrames:
     def check_clocks(self) -> None:
         """Check that what holds and releases the clocks of an UltraScale+ partial belongs to it.
 
-        The first segment holds clocks with frames that the third writes again; the fourth sets
-        bits of the same frames.
+        The first segment holds clocks with frames that the third writes again; the fourth sets the
+        bits of the same frames that release them, see `clocks`.
 
         Raises:
             ArtifactError: It does not.
@@ -198,14 +241,14 @@ class WrittenFrames:
             at = self.stream.byte(int(released.at[0]))
             refuse("released clocks", at, "other frame addresses", "those that were held")
         self._check_clocks("held clocks", held, self._differ(held, main))
-        self._check_clocks("released clocks", released, self._cleared(held, released))
+        self._check_clocks("released clocks", released, self._spoiled(held, released))
 
     def _check_clocks(self, what: str, part: FrameWrites, wrong: NDArray[np.bool_]) -> None:
         if wrong.any():
             index = int(np.flatnonzero(wrong)[0])
             got = f"frame 0x{part.addresses[index]:08X} with other contents"
             at = self.stream.byte(int(part.at[index]))
-            refuse(what, at, got, "what the main segment writes, with more bits when released")
+            refuse(what, at, got, "what the main segment writes, with clock bits set when released")
 
     def _differ(self, held: FrameWrites, main: FrameWrites) -> NDArray[np.bool_]:
         """Return (n,): which frames the main segment does not write with the same contents."""
@@ -218,11 +261,14 @@ class WrittenFrames:
         differ: NDArray[np.bool_] = ~there | np.any(before != contents, axis=1)
         return differ
 
-    def _cleared(self, held: FrameWrites, released: FrameWrites) -> NDArray[np.bool_]:
-        """Return (n,): in which frames a bit beside the ECC is cleared."""
+    def _spoiled(self, held: FrameWrites, released: FrameWrites) -> NDArray[np.bool_]:
+        """Return (n,): in which frames more changes than bits set that release clocks, and ECC."""
         size = self.device.family.frame_words
         before = frames_at(self.stream.words, held.contents, size)
-        cleared = before & ~frames_at(self.stream.words, released.contents, size)
-        cleared[:, PLUS_ECC_WORDS] = 0
-        found: NDArray[np.bool_] = np.any(cleared, axis=1)
+        after = frames_at(self.stream.words, released.contents, size)
+        allowed = [released_by(self.device, far) for far in held.addresses.tolist()]
+        may_set = np.array(allowed, np.uint32).reshape(-1, size)
+        wrong = (before & ~after) | (after & ~before & ~may_set)
+        wrong[:, PLUS_ECC_WORDS] = 0
+        found: NDArray[np.bool_] = np.any(wrong, axis=1)
         return found

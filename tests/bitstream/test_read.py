@@ -11,7 +11,7 @@ from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import device
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
-from fpga_rt.bitstream.read import BIT_MAGIC, frames, identity, parse
+from fpga_rt.bitstream.read import BIT_MAGIC, MAX_FILE_BYTES, frames, identity, parse
 from fpga_rt.errors import ArtifactError
 
 MODULE = 0xFEDC_BA98_7654_3210
@@ -126,6 +126,28 @@ def test_sync_words_without_end_are_refused() -> None:
     packets = [SYNC, *[type1(Register.NESTED, len(inner)), *inner] * 40]
     with pytest.raises(ArtifactError, match="more than 64 segments before byte"):
         parse(np.array(packets, ">u4").tobytes())
+
+
+def test_packets_are_limited_over_all_segments_and_dies() -> None:
+    empty = np.full(200_000, type1(Register.FDRI, 0), np.uint32)
+    opening, end = [SYNC, *write(Register.CMD, Command.RCRC)], write(Register.CMD, Command.DESYNC)
+    segment = np.concatenate([opening, empty, end]).astype(">u4").tobytes()
+    assert len(parse(segment * 2).segments) == 2
+    text = (
+        r"more than 524,288 packets before byte \d+, expected fewer in all segments and dies of a"
+    )
+    for data in (segment * 3, nested(segment, 1) + segment * 2):
+        with pytest.raises(ArtifactError, match=text):
+            parse(data)
+
+
+def test_a_file_larger_than_any_stream_is_refused() -> None:
+    with pytest.raises(ArtifactError) as caught:
+        parse(bytes(MAX_FILE_BYTES + 4))
+    assert str(caught.value) == (
+        "the file has 134,217,732 bytes, expected at most 134,217,728 of a configuration stream; "
+        "is this a bitstream? build or fetch it again"
+    )
 
 
 def test_what_a_stream_is_shows_in_its_registers() -> None:

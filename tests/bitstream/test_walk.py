@@ -44,7 +44,7 @@ def one_by_one(words: Sequence[int]) -> list[Packet] | None:
             count = header & 0x7FFFFFF
         elif header == 0:
             result.append(Packet(at, 0, Opcode.WRITE, Register.FDRI, at, at + 1))
-            at, register = at + 1, 0
+            at, register = at + 1, Register.FDRI
             continue
         else:
             return None
@@ -58,6 +58,15 @@ def one_by_one(words: Sequence[int]) -> list[Packet] | None:
             break
         at = stop
     return result
+
+
+def assert_equals_reference(words: list[int]) -> None:
+    expected = one_by_one(words)
+    if expected is None:
+        with pytest.raises(ArtifactError):
+            found(*words)
+    else:
+        assert found(*words) == expected
 
 
 def test_packets_are_found_with_their_payloads() -> None:
@@ -101,12 +110,7 @@ def test_equals_a_walk_step_by_step(data: st.DataObject) -> None:
         words += (*DESYNC, 0xFFFFFFFF)
     if chance.random() < 0.5 and words:
         words[int(chance.integers(len(words)))] ^= 1 << int(chance.integers(32))
-    expected = one_by_one(words)
-    if expected is None:
-        with pytest.raises(ArtifactError):
-            found(*words)
-    else:
-        assert found(*words) == expected
+    assert_equals_reference(words)
 
 
 @pytest.mark.parametrize("nops", [1, 40, 40_000])
@@ -116,6 +120,67 @@ def test_nops_may_lie_anywhere_between_dense_packets(nops: int, end: tuple[int, 
     for packets in (10, 16_370, 16_390):
         words = [*write(Register.FAR, 5) * packets, *[NOP] * nops, *end]
         assert found(*words) == one_by_one(words)
+
+
+GARBAGE = {
+    "dummy": [0xFFFFFFFF],
+    "sync": [0xAA995566],
+    "type 0": [0x00000001],
+    "zero": [0],
+    "type 3": [0x60000000],
+    "word": [0xDEADBEEF],
+    "many": [0xFFFFFFFF] * 1000,
+    "NOP within": [0xC0000000, NOP, 0],
+}
+
+
+@pytest.mark.parametrize("name", GARBAGE)
+@pytest.mark.parametrize("behind", [(), write(Register.CMD, 7) * 50])
+def test_garbage_behind_any_nop_is_never_passed_over(name: str, behind: tuple[int, ...]) -> None:
+    # From 32 packets on, packets are looked for in whole windows.
+    for packets in (1, 31, 32, 33, 64, 65, 16_384):
+        for nops in (0, 1, 2, 40):
+            head = [*write(Register.CMD, 7) * packets, *[NOP] * nops]
+            words = [*head, *GARBAGE[name], *behind]
+            assert_equals_reference(words)
+            if GARBAGE[name][0]:
+                with pytest.raises(ArtifactError, match=rf"at byte {4 * len(head)} is no packet"):
+                    found(*words)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_garbage_inserted_after_each_nop_is_refused_where_it_lies(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    words = list[int]()
+    for size in chance.integers(0, 6, 90).tolist():
+        nops = [NOP] * int(chance.choice([0, 0, 1, 3, 12]))
+        words += (type1(Register.MFWR, size), *[NOP] * size, *nops)
+    words += DESYNC
+    assert found(*words) == one_by_one(words)
+    payload = {at for packet in found(*words) for at in range(packet.start, packet.stop)}
+    after = [at + 1 for at, word in enumerate(words) if word == NOP and at not in payload]
+    for at in after:
+        garbage = GARBAGE[str(chance.choice(list(GARBAGE)))]
+        assert_equals_reference([*words[:at], *garbage, *words[at:]])
+
+
+@pytest.mark.parametrize("zeros", range(5))
+def test_a_nop_and_the_end_after_32_packets_are_no_crash(zeros: int) -> None:
+    assert_equals_reference([*write(Register.CMD, 7) * 32, NOP, *[0] * zeros])
+
+
+def test_a_type_2_header_has_the_register_before_it_across_windows() -> None:
+    for packets in range(30, 35):
+        words = [*write(Register.FAR, 5) * packets, NOP, type2(1), 7, *DESYNC]
+        assert found(*words) == one_by_one(words)
+        assert found(*words)[packets].register == Register.FAR
+
+
+def test_what_follows_a_long_desync_is_no_packet() -> None:
+    for packets in (0, 10, 31, 32, 50, 70_000):
+        last = (type1(Register.CMD, 2), 0, Command.DESYNC)
+        words = [*write(Register.FAR, 5) * packets, *last, *write(Register.CMD, 7) * 90]
+        assert len(found(*words)) == packets + 1
 
 
 def test_a_word_that_is_no_header_is_refused_with_its_place() -> None:
@@ -152,10 +217,11 @@ def test_a_payload_past_the_end_is_refused() -> None:
     ],
 )
 def test_endless_packets_are_refused(pattern: list[int]) -> None:
-    words = np.resize(np.array(pattern, np.uint32), MAX_PACKETS + 100_000)
     if len(pattern) > 1_000:
-        assert len(walk(words[: len(pattern) * 900], 0)) == 33 * 900
+        words = np.array(pattern * 900, np.uint32)
+        assert len(walk(words, 0)) == 33 * 900
         return
+    words = np.resize(np.array(pattern, np.uint32), MAX_PACKETS + 100_000)
     with pytest.raises(
         ArtifactError, match=r"packets before byte \d+, expected a DESYNC or longer"
     ):

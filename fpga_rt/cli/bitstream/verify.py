@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from fpga_rt.cli.bitstream.files import add_file, add_json, read_file
@@ -57,6 +58,7 @@ def _data(name: str, region: Region, verified: Verified) -> dict[str, Any]:
         "kind": verified.kind,
         "words": len(verified.words),
         "frames": len(verified.frames.addresses),
+        "coverage": verified.coverage,
         "module_id": None if module_id is None else f"{module_id:016x}",
         "ecc_mismatches": _ecc_mismatches(region.device, verified),
     }
@@ -75,6 +77,11 @@ def _ecc_mismatches(chip: Device, verified: Verified) -> int | None:
     return len(mismatches(verified.frames))
 
 
+def _percent(share: float) -> str:
+    """Return a share in percent: 100 only where it is all, and never 0 where it is something."""
+    return f"{floor(100 * share)}" if share >= 0.01 else f"{100 * share:.2g}"
+
+
 def _text(result: dict[str, Any]) -> str:
     place = result["device"]
     if result["partition"] is not None:
@@ -87,6 +94,9 @@ def _text(result: dict[str, Any]) -> str:
         f"{count_text(result['frames'], 'frame')}; every CRC matches, every word is allowed",
         f"  sha256 {result['digest']}",
     ]
+    if result["coverage"] is not None:
+        whole = "partition" if result["partition"] is not None else "region"
+        lines.append(f"  writes {_percent(result['coverage'])} % of the {whole}")
     if result["module_id"] is not None:
         lines.append(f"  module {result['module_id']}, by the identity in its frames")
     if result["ecc_mismatches"]:
