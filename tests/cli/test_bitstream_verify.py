@@ -38,6 +38,7 @@ def test_real_partials_in_their_regions(
     assert found["digest"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert found["region_checked"]
     assert found["kind"] == "partial"
+    assert found["coverage"] == 1.0
 
 
 def test_a_full_bitstream_needs_no_region(cli: Cli, data_dir: Path) -> None:
