@@ -252,18 +252,18 @@ def _conclusion(results: Sequence[Result]) -> str:
         f"Loading ahead hides {time_text(hidden_us)} of {time_text(total_us)} of swaps:"
         f" {time_text(saved_us)} less a request than on demand.",
         f"A swap takes {time_text(swaps['phases']['load'])}, an image alone"
-        f" {time_text(results[-1].one_image['warm_us'])} with every module resident: swapping pays"
-        " in batches only.",
+        f" {time_text(results[-1].one_image['warm_us'])} with every module resident: only a large"
+        " batch can afford swaps.",
     ]
     static = results[0].static
     if static is not None:
         image_us = ahead.latency_us["p50"] / BATCH
-        wins = image_us < static["image_us"]
+        verdict = "wins" if image_us < static["image_us"] else "loses"
         lines.append(
             f"In a batch an image takes {time_text(image_us)} with 2 partitions; a static design of"
             f" that area needs {time_text(static['image_us'])}:"
-            f" {'reconfiguration wins' if wins else 'reconfiguration loses'} on throughput, and"
-            f" loses on the latency of one image ({time_text(results[1].one_image['warm_us'])})."
+            f" reconfiguration {verdict} on throughput. It loses on the latency of one image"
+            f" ({time_text(results[1].one_image['warm_us'])})."
         )
     return "\n".join(lines)
 
