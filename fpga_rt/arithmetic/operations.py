@@ -7,7 +7,7 @@ Every tensor has the shape (N, H, W, C); a vector is (N, 1, 1, C).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -246,7 +246,6 @@ class Softmax:
     scale: float
     output_scale: float = 1 / 256
     output_zero_point: int = -128
-    on_host: bool = field(default=True, init=False)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the output's shape for an input's."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fpga_rt.arch.boards import MemoryPort
-from fpga_rt.contract.command import COMMAND, STREAM_BYTES, CommandFlag
+from fpga_rt.contract.command import STREAM_BYTES, CommandFlag
 from fpga_rt.modules.layer import Layer, Operands, Tile
 
 START_CYCLES = 8
@@ -146,12 +146,3 @@ def is_fused(fields: Fields) -> bool:
 def weight_bits(fields: Fields) -> int:
     """Return the width of a weight in memory."""
     return 4 if fields["flags"] & CommandFlag.WEIGHTS_INT4 else 8
-
-
-def encode(fields: Fields) -> bytes:
-    """Pack a descriptor.
-
-    Raises:
-        PlanningError: a number does not fit its field.
-    """
-    return COMMAND.encode(fields)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt.arithmetic.operations import Addition, Convolution, Dense, Operation, Shape
+from fpga_rt.arithmetic.operations import Convolution, Dense, Operation, Shape
 from fpga_rt.arithmetic.operations import DepthwiseConvolution as Depthwise
 from fpga_rt.arithmetic.requantise import INT8_HIGH, INT8_LOW
 from fpga_rt.errors import ExecutionError, ModelError
@@ -201,8 +201,3 @@ def _weighted_inputs(operation: Operation, shape: Shape) -> tuple[int, int]:
     if isinstance(operation, (Convolution, Depthwise)):
         return int(operation.weights.shape[-1]), shape[2]
     return shape[2], shape[2]
-
-
-def is_addition(node: Node) -> bool:
-    """Tell whether a node adds two tensors."""
-    return isinstance(node.operation, Addition)

@@ -18,7 +18,7 @@ from fpga_rt.arithmetic.operations import (
 )
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.errors import ExecutionError, ModelError
-from fpga_rt.network.graph import Network, Node, Tensor, is_addition
+from fpga_rt.network.graph import Network, Node, Tensor
 
 
 def _tensors(**shapes: tuple[int, int, int]) -> dict[str, Tensor]:
@@ -66,12 +66,6 @@ def test_counts() -> None:
     assert network.weights_bytes == 135 + 30 + 105
     assert [node.name for node in network.consumers("d")] == ["flat"]
     assert tensors["c"].size_bytes == 80
-
-
-def test_is_addition() -> None:
-    rule = AdditionRule.from_scales((1.0, 1.0), (0, 0), 0)
-    assert is_addition(Node("a", Addition(rule), ("x", "x"), "y"))
-    assert not is_addition(_pool())
 
 
 @pytest.mark.parametrize(
