@@ -12,6 +12,7 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.device import registry
 from fpga_rt.device.interface import Device
 from fpga_rt.errors import ModelError
+from fpga_rt.modules.registry import named
 from fpga_rt.network.graph import Network
 from fpga_rt.planner import together
 from fpga_rt.planner.compile import compile_network
@@ -53,6 +54,7 @@ def compile(
     model: Network | str | Path,
     board: str = "pynq-z2",
     partitions: int | Sequence[int] | None = None,
+    modules: Sequence[str] | None = None,
 ) -> Deployment:
     """Compile a network, or a model file, for a board.
 
@@ -60,14 +62,15 @@ def compile(
         model: a network, or the path of a .onnx or .tflite file.
         board: name of the board, see `fpga-rt devices`.
         partitions: how many of its partitions to use (the first ones), or which; all by default.
+        modules: names of the module variants to choose from; every installed one by default.
 
     Raises:
         ModelError: the model cannot be read.
         DeviceError: unknown board.
-        PlanningError: the network does not fit the board, or the partitions do not exist.
+        PlanningError: the network does not fit the board, or partitions or modules do not exist.
     """
-    target = board_of(board)
-    return compile_network(_network(model), target, partitions)
+    chosen = None if modules is None else named(modules)
+    return compile_network(_network(model), board_of(board), partitions, chosen)
 
 
 def compile_together(

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Compile and write the archive, and print what it holds."""
     output: Path = arguments.output or Path(arguments.model.with_suffix(".frt").name)
     refuse_overwriting(output, [arguments.model])
-    deployment = compiled(arguments.model, arguments.board, arguments.partitions)
+    deployment = compiled(arguments.model, arguments.board, arguments.partitions, arguments.modules)
     api.save(deployment, output)
     print(summary(deployment, board(deployment.board)))
     print(f"written: {output} ({bytes_text(output.stat().st_size)}); `fpga-rt inspect {output}`")

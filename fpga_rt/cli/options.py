@@ -40,6 +40,18 @@ def partitions(text: str) -> int | tuple[int, ...]:
     return tuple(map(int, indices))
 
 
+def names(text: str) -> tuple[str, ...]:
+    """Return names separated by commas.
+
+    Raises:
+        ArgumentTypeError: there is none between two commas.
+    """
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected names as scale_8,add_8")
+    return found
+
+
 def file_of(*suffixes: str) -> Callable[[str], Path]:
     """Return a type for file names that end in one of some suffixes."""
 
@@ -58,13 +70,17 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 
 
 def add_target(parser: argparse.ArgumentParser, default: str | None, note: str) -> None:
-    """Add the board and the number of its partitions."""
+    """Add the board, the number of its partitions, and the modules to choose from."""
     parser.add_argument(
         "--board", default=default, help=f"board name, {DEFAULT_BOARD} by default; {note}"
     )
     parser.add_argument(
         "--partitions", type=partitions, metavar="N or I,J",
         help="use the first N partitions of the board, or those of a list, as 0,2 or 1,",
+    )  # fmt: skip
+    parser.add_argument(
+        "--modules", type=names, metavar="A,B",
+        help="choose from these module variants only, as convolution_8x16,pooling_8",
     )  # fmt: skip
 
 

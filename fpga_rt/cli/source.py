@@ -26,27 +26,35 @@ def deployment_of(arguments: argparse.Namespace) -> Deployment:
     """
     path: Path = arguments.model
     if not api.is_archive(path):
-        return compiled(path, arguments.board or DEFAULT_BOARD, arguments.partitions)
+        return compiled(
+            path, arguments.board or DEFAULT_BOARD, arguments.partitions, arguments.modules
+        )
     deployment = api.load(path)
     if arguments.board not in (None, deployment.board):
         raise DeviceError(
             f"{path} is compiled for board {deployment.board}, got --board {arguments.board};"
             f" compile the model for {arguments.board}, or leave --board out"
         )
-    if arguments.partitions is None:
-        return deployment
-    wanted = choose_partitions(boards.board(deployment.board), arguments.partitions)
-    if wanted == deployment.partitions:
+    wanted = deployment.partitions
+    if arguments.partitions is not None:
+        wanted = choose_partitions(boards.board(deployment.board), arguments.partitions)
+    if wanted == deployment.partitions and arguments.modules is None:
         return deployment
     got, asked = (", ".join(map(str, part)) for part in (deployment.partitions, wanted))
+    choice = f" and modules {', '.join(arguments.modules)}" if arguments.modules else ""
     _note(
-        f"{path} is compiled for partitions {got}; its network is compiled again for {asked},"
-        " the file stays as it is"
+        f"{path} is compiled for partitions {got}; its network is compiled again for"
+        f" {asked}{choice}, the file stays as it is"
     )
-    return api.compile(deployment.network, deployment.board, wanted)
+    return api.compile(deployment.network, deployment.board, wanted, arguments.modules)
 
 
-def compiled(path: Path, board: str, partitions: int | Sequence[int] | None) -> Deployment:
+def compiled(
+    path: Path,
+    board: str,
+    partitions: int | Sequence[int] | None,
+    modules: Sequence[str] | None = None,
+) -> Deployment:
     """Return a model file compiled for a board.
 
     Raises:
@@ -55,7 +63,7 @@ def compiled(path: Path, board: str, partitions: int | Sequence[int] | None) -> 
     boards.board(board)  # an unknown one is refused before a large model is read
     network = api.load_model(path)
     _log.info("%s: %d nodes, %d weights", path, len(network.nodes), network.weights_bytes)
-    deployment = api.compile(network, board, partitions)
+    deployment = api.compile(network, board, partitions, modules)
     _log.info("compiled for %s: %d launches", board, len(deployment.launches))
     return deployment
 

@@ -1,8 +1,8 @@
 """The command descriptor: one module's work on one tensor tile, 64 bytes in device memory.
 
-The sequencer reads words 0..3; words 4..15 cross the module boundary unchanged. A ring is a row
-of descriptors for one partition. Addresses are a segment number and an offset, so a program is
-bound to memory only when it is submitted (see `submission`).
+The sequencer obeys words 0..3, its DMA engines words 4..15, and all of them cross the module
+boundary unchanged. A ring is a row of descriptors for one partition. Addresses are a segment number
+and an offset, so a program is bound to memory only when it is submitted (see `submission`).
 
 Row and pixel pitches let a command read or write a window of a larger tensor: channels of a layer
 that partitions share, or rows of a tile. Tensors are row-major height, width, channel; bytes
@@ -53,6 +53,8 @@ class CommandFlag(IntFlag):
     """Add the tensor at `residual` after requantising (the table header holds the rule)."""
     WEIGHTS_INT4 = 2
     """Weights are packed two to a byte, the even one in the low half."""
+    STREAMED_WEIGHTS = 4
+    """Computing starts when the table is in; the weights are used as they come."""
 
 
 COMMAND = Layout(
@@ -72,7 +74,8 @@ COMMAND = Layout(
             )
             for p in range(MAX_PARTITIONS)
         ),
-        Field("reserved", 3, 0, 32, description="zero"),
+        Field("table_beats", 3, 0, 10, description="length of the table in beats of 8 bytes"),
+        Field("weights_beats", 3, 10, 22, description="length of the packed weights in beats"),
         Field("input", 4, 0, 32, description="address of the first input byte"),
         Field("residual", 5, 0, 32, description="address of the second operand of an addition"),
         Field("output", 6, 0, 32, description="address of the first output byte"),

@@ -3,7 +3,7 @@
 A module holds two parameter buffers. The stream into one fills while the other computes, so for
 command k of a ring (P: parameters are in, C: computing ends)
 
-    P[k] = max(P[k-1], C[k-2]) + parameter_cycles[k]
+    P[k] = max(P[k-1], C[k-2]) + parameter_cycles[k], with C[k-1] if command k-1 streams its weights
     C[k] = max(P[k], C[k-1] + DISPATCH, waits + SYNC) + compute_cycles[k]
 
 `waits` are the ends of the commands of other rings that the descriptor names, and the end of the
@@ -40,6 +40,8 @@ class CommandCost:
     parameters: int
     compute: int
     waits: tuple[int, ...] = (0, 0, 0, 0)
+    streamed: bool = False
+    """Its weights come while it computes, so the next command's parameters wait for its end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +72,7 @@ class _RingState:
         origin = HEADER_CYCLES + DESCRIPTOR_CYCLES
         self.last_parameters = origin
         self.last_ends = (origin - DISPATCH_CYCLES, 0)  # C[k-1], C[k-2]
+        self.last_streamed = False
 
     def completed(self, iteration: int) -> int:
         """Commands of `iteration` that have been scheduled so far."""
@@ -81,11 +84,13 @@ class _RingState:
         """Place the next command, whose waits are over at cycle `ready`."""
         cost, at = self.costs[self.index], (self.iteration, self.index)
         previous, before = self.last_ends
-        parameters = max(self.last_parameters, before) + cost.parameters
+        released = previous if self.last_streamed else before
+        parameters = max(self.last_parameters, released) + cost.parameters
         start = max(parameters, previous + DISPATCH_CYCLES, ready)
         self.start[at], self.end[at] = start, start + cost.compute
         self.parameters_end[at] = self.last_parameters = parameters
         self.last_ends = (start + cost.compute, previous)
+        self.last_streamed = cost.streamed
         self.index += 1
         if self.index == len(self.costs):
             self.iteration, self.index = self.iteration + 1, 0

@@ -79,6 +79,12 @@ class ConfigurationError(IntEnum):
     """A checksum in the stream is wrong."""
     ABORTED = 4
     """The host wrote `configuration_control.abort`."""
+    PORT = 5
+    """The port did not answer with the device's IDCODE: another master owns it."""
+    INCOMPLETE = 6
+    """The stream ended before it desynchronised the port, or never synchronised it."""
+    PARTITION = 7
+    """Not exactly one partition is LOADING, or the stream addresses frames outside of it."""
 
 
 PARTITIONS_OFFSET = 0x100

@@ -16,7 +16,8 @@ import numpy as np
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.ports import ConfigurationPort, Interval
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.verify import verify_partial
+from fpga_rt.bitstream.rules import IDCODE_MASK
+from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.contract.static_region import (
     ConfigurationError,
     ConfigurationState,
@@ -83,13 +84,20 @@ def module_in(stream: bytes, board: Board, partition: int) -> int:
 
 
 def _code(stream: bytes, board: Board) -> ConfigurationError:
+    """Return what the controller answers to a stream that `verify_partial` refuses."""
     try:
-        idcodes = parse(stream).idcodes
+        parsed = parse(stream)
+    except ArtifactError:
+        return ConfigurationError.INCOMPLETE
+    if any((idcode ^ board.device.idcode) & IDCODE_MASK for idcode in parsed.idcodes):
+        return ConfigurationError.IDCODE
+    if not all(segment.desynced for segment in parsed.segments):
+        return ConfigurationError.INCOMPLETE
+    try:
+        verify(stream, board.device)
     except ArtifactError:
         return ConfigurationError.CRC
-    revision = 0x0FFF_FFFF
-    foreign = any((i ^ board.device.idcode) & revision for i in idcodes)
-    return ConfigurationError.IDCODE if foreign else ConfigurationError.CRC
+    return ConfigurationError.PARTITION  # sound, but for another place
 
 
 def flip_bit(stream: bytes) -> bytes:
@@ -129,7 +137,9 @@ class EmulatedPort:
         self.failure = None
         target = next((p for p in self._partitions if p.state == PartitionState.LOADING), None)
         if target is None:
-            self.fail("no partition was set to LOADING before the load", ConfigurationError.BUS)
+            self.fail(
+                "no partition was set to LOADING before the load", ConfigurationError.PARTITION
+            )
             self.last_ended_ps = now_ps
             return
         target.content = None

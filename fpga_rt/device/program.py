@@ -8,7 +8,7 @@ starts the commands (iterations together where `batching` allows it).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -252,7 +252,7 @@ def _costs(
                 index,
             ) from error
         waits = tuple(fields[f"wait{p}"] for p in range(MAX_PARTITIONS))
-        costs.append(CommandCost(cost.parameters, cost.compute, waits))
+        costs.append(replace(cost, waits=waits))
     return costs
 
 

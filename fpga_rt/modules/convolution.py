@@ -30,12 +30,13 @@ from fpga_rt.modules.geometry import (
     Ports,
     ceil_divide,
     is_fused,
+    parameter_cycles,
     row_synchronous_cycles,
     weight_bits,
 )
 from fpga_rt.modules.layer import Layer, Tile, split
 from fpga_rt.modules.module import Module, OperandMemory
-from fpga_rt.modules.parameters import pack_weights, table_bytes, unpack_weights
+from fpga_rt.modules.parameters import pack_weights, unpack_weights
 
 WEIGHT_WORDS = 256
 """Words of one half of the weight memory; a word holds a weight for every lane pair."""
@@ -100,21 +101,17 @@ class ConvolutionModule(Module):
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (table, then weights) and compute cycles."""
         output_lanes, _ = self.lanes
-        blocks = table_bytes(fields["output_channels"]) + self._weights_bytes(fields)
-        parameters = ports.parameters.latency_cycles + ports.parameters.cycles(
-            ceil_divide(blocks, STREAM_BYTES)
-        )
         groups = ceil_divide(fields["output_channels"], output_lanes)
         after = ADDITION_CYCLES if is_fused(fields) else REQUANTISE_CYCLES
         group_cycles = max(self._steps(fields), after, ceil_divide(output_lanes, STREAM_BYTES))
         row = fields["output_width"] * groups * group_cycles
         compute = row_synchronous_cycles(fields, ports, row, is_fused(fields))
-        return CommandCost(parameters, compute)
+        return CommandCost(parameter_cycles(fields, ports.parameters), compute)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
-        execute(fields, memory, self._weights_bytes(fields), self._unpack)
+        execute(fields, memory, self.weights_bytes(fields), self._unpack)
 
     def _steps(self, fields: Fields) -> int:
         kernel = (fields["kernel_height"], fields["kernel_width"])
@@ -137,7 +134,8 @@ class ConvolutionModule(Module):
             return layer.output_shape[1]
         return max(0, (available - kernel_x) // stride_x + 1)
 
-    def _weights_bytes(self, fields: Fields) -> int:
+    def weights_bytes(self, fields: Fields) -> int:
+        """Return the length of the packed weights that a command takes."""
         if fields["operation"] == Operation.AVERAGE_POOL:
             return 0
         groups = ceil_divide(fields["output_channels"], self.lanes[0])

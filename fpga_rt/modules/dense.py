@@ -23,11 +23,12 @@ from fpga_rt.modules.geometry import (
     ceil_divide,
     input_row_beats,
     output_row_beats,
+    parameter_cycles,
     weight_bits,
 )
 from fpga_rt.modules.layer import Layer, Tile, split
 from fpga_rt.modules.module import Module, OperandMemory
-from fpga_rt.modules.parameters import pack_weights, table_bytes, unpack_weights
+from fpga_rt.modules.parameters import pack_weights, unpack_weights
 
 TABLE_CHANNELS = 512
 INPUT_BYTES = 32768
@@ -39,6 +40,7 @@ class DenseModule(Module):
     """The dense module; its lanes are the weights that one beat brings."""
 
     family = "dense"
+    streams_weights = True
 
     def __init__(self, lanes: int) -> None:
         """Make the host half for a number of lanes, at most `STREAM_BYTES`."""
@@ -77,10 +79,8 @@ class DenseModule(Module):
 
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (the table) and compute cycles (input, then weights)."""
-        table = ceil_divide(table_bytes(fields["output_channels"]), STREAM_BYTES)
-        parameters = ports.parameters.latency_cycles + ports.parameters.cycles(table)
         words = self._words(fields)
-        beats = ceil_divide(self._weights_bytes(fields), STREAM_BYTES)
+        beats = ceil_divide(self.weights_bytes(fields), STREAM_BYTES)
         store = ports.output.cycles(output_row_beats(fields))
         compute = (
             START_CYCLES
@@ -91,17 +91,18 @@ class DenseModule(Module):
             + PIPELINE_CYCLES
             + ports.output.latency_cycles
         )
-        return CommandCost(parameters, compute)
+        return CommandCost(parameter_cycles(fields, ports.parameters), compute, streamed=True)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
-        execute(fields, memory, self._weights_bytes(fields), self._unpack)
+        execute(fields, memory, self.weights_bytes(fields), self._unpack)
 
     def _words(self, fields: Fields) -> int:
         return fields["output_channels"] * ceil_divide(fields["input_channels"], self.lanes[0])
 
-    def _weights_bytes(self, fields: Fields) -> int:
+    def weights_bytes(self, fields: Fields) -> int:
+        """Return the length of the packed weights that a command takes."""
         return self._words(fields) * self.lanes[0] * weight_bits(fields) // 8
 
     def _unpack(self, data: bytes, key: tuple[tuple[str, int], ...]) -> NDArray[np.int8]:

@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import AveragePool, DepthwiseConvolution
-from fpga_rt.contract.command import STREAM_BYTES, Operation
+from fpga_rt.contract.command import Operation
 from fpga_rt.contract.sequencer import CommandCost
 from fpga_rt.modules.execution import execute, require
 from fpga_rt.modules.geometry import (
     Fields,
     Ports,
     ceil_divide,
+    parameter_cycles,
     row_synchronous_cycles,
     weight_bits,
 )
 from fpga_rt.modules.layer import Layer, Tile, split
 from fpga_rt.modules.module import Module, OperandMemory
-from fpga_rt.modules.parameters import pack_weights, table_bytes, unpack_weights
+from fpga_rt.modules.parameters import pack_weights, unpack_weights
 
 WEIGHT_WORDS = 256
 TABLE_CHANNELS = 256
@@ -83,19 +84,16 @@ class DepthwiseModule(Module):
 
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (table, then weights) and compute cycles."""
-        blocks = table_bytes(fields["output_channels"]) + self._weights_bytes(fields)
-        parameters = ports.parameters.latency_cycles + ports.parameters.cycles(
-            ceil_divide(blocks, STREAM_BYTES)
-        )
         groups = ceil_divide(fields["output_channels"], self.lanes[0])
         window = fields["kernel_height"] * fields["kernel_width"]
         row = fields["output_width"] * groups * max(window, REQUANTISE_CYCLES)
-        return CommandCost(parameters, row_synchronous_cycles(fields, ports, row, False))
+        compute = row_synchronous_cycles(fields, ports, row, False)
+        return CommandCost(parameter_cycles(fields, ports.parameters), compute)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
-        execute(fields, memory, self._weights_bytes(fields), self._unpack)
+        execute(fields, memory, self.weights_bytes(fields), self._unpack)
 
     def _groups(self, layer: Layer) -> int:
         """Channel groups that fit both memories."""
@@ -107,7 +105,8 @@ class DepthwiseModule(Module):
             return in_lines
         return min(in_lines, WEIGHT_WORDS // (kernel_y * kernel_x))
 
-    def _weights_bytes(self, fields: Fields) -> int:
+    def weights_bytes(self, fields: Fields) -> int:
+        """Return the length of the packed weights that a command takes."""
         if fields["operation"] == Operation.AVERAGE_POOL:
             return 0
         groups = ceil_divide(fields["output_channels"], self.lanes[0])

@@ -20,10 +20,10 @@ from fpga_rt.arithmetic.operations import (
     MaximumPool,
 )
 from fpga_rt.arithmetic.requantise import INT8_LOW
-from fpga_rt.contract.command import Operation
+from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.table import Table
 from fpga_rt.errors import ExecutionError
-from fpga_rt.modules.geometry import Fields, is_fused
+from fpga_rt.modules.geometry import Fields, ceil_divide, is_fused
 from fpga_rt.modules.module import OperandMemory
 from fpga_rt.modules.parameters import addition_rule, requantisation, table_bytes
 
@@ -44,13 +44,13 @@ def execute(
         unpack: the module's inverse of `Module.pack`.
 
     Raises:
-        ExecutionError: unknown operation, a shape no window fits, or an address outside memory.
+        ExecutionError: unknown operation, parameter blocks of another size than the shape needs, a
+            shape no window fits, or an address outside memory.
     """
-    operation = fields["operation"]
-    if operation in (Operation.ADDITION, Operation.MAXIMUM_POOL):
-        table = memory.block(fields["table"], table_bytes(0))
-    else:
-        table = memory.block(fields["table"], table_bytes(fields["output_channels"]))
+    table_size = table_bytes(fields)
+    _require_beats(fields, "table", table_size)
+    _require_beats(fields, "weights", weights_bytes)
+    table = memory.block(fields["table"], table_size)
     packed = memory.block(fields["weights"], weights_bytes) if weights_bytes else b""
     key = tuple(sorted((k, v) for k, v in fields.items() if k in _SHAPING))
     main, rule = _operation(key, packed, table, unpack)
@@ -116,6 +116,15 @@ def _operation(
     weights = unpack(packed, key)
     kind = DepthwiseConvolution if operation == Operation.DEPTHWISE else Convolution
     return kind(weights, table.bias, scale, stride, padding, pad_value), rule
+
+
+def _require_beats(fields: Fields, name: str, size_bytes: int) -> None:
+    expected = ceil_divide(size_bytes, STREAM_BYTES)
+    if fields[f"{name}_beats"] != expected:
+        raise ExecutionError(
+            f"its {name} has {fields[f'{name}_beats']} beats, the shape needs {expected};"
+            " the program is corrupt or was compiled for another module"
+        )
 
 
 def require(fields: Fields, offered: frozenset[Operation], module: str) -> None:

@@ -89,6 +89,13 @@ def row_beats(start: int, width: int, channels: int, pixel_pitch: int, row_pitch
     return pieces * (ceil_divide(size, STREAM_BYTES) + (pitches % STREAM_BYTES != 0))
 
 
+def parameter_cycles(fields: Fields, port: MemoryPort) -> int:
+    """Return the cycles until the table is in, and the weights unless they are streamed."""
+    streamed = fields["flags"] & CommandFlag.STREAMED_WEIGHTS
+    beats = fields["table_beats"] + (0 if streamed else fields["weights_beats"])
+    return port.latency_cycles + port.cycles(beats)
+
+
 def input_row_beats(fields: Fields) -> int:
     """Return the beats of one input row."""
     return row_beats(

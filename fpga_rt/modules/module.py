@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.resources import Resources
-from fpga_rt.contract.command import COMMAND, CommandFlag, Operation
+from fpga_rt.contract.command import COMMAND, STREAM_BYTES, CommandFlag, Operation
 from fpga_rt.contract.sequencer import CommandCost
-from fpga_rt.modules.geometry import Fields, Ports, describe
+from fpga_rt.modules.geometry import Fields, Ports, ceil_divide, describe
 from fpga_rt.modules.layer import Layer, Operands, Tile
-from fpga_rt.modules.parameters import Parameters, make_table
+from fpga_rt.modules.parameters import Parameters, make_table, table_bytes
 
 
 class OperandMemory(Protocol):
@@ -37,12 +37,14 @@ class Module(ABC):
     Attributes:
         family: name of the module without its lanes, as in the folder of its RTL.
         lanes: its parallelism, in the order the family documents.
+        streams_weights: its weights are used as they come, not kept in a memory.
         resources: what it takes of the fabric; an estimate until it is synthesised.
     """
 
     family: str
     lanes: tuple[int, ...]
     resources: Resources
+    streams_weights: bool = False
 
     @property
     def name(self) -> str:
@@ -73,6 +75,10 @@ class Module(ABC):
         """Return the packed weights of a tile, empty when the layer has none."""
 
     @abstractmethod
+    def weights_bytes(self, fields: Fields) -> int:
+        """Return the length of the packed weights that a command takes."""
+
+    @abstractmethod
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return the exact cycles of a command (its waits are the caller's to add)."""
 
@@ -100,5 +106,11 @@ class Module(ABC):
             flags |= CommandFlag.FUSED_ADDITION
         if getattr(layer.operation, "weight_bits", 8) == 4:
             flags |= CommandFlag.WEIGHTS_INT4
+        if self.streams_weights:
+            flags |= CommandFlag.STREAMED_WEIGHTS
         fields = describe(layer, tile, operands, self.per_channel(layer))
-        return fields | {"operation": int(self.operation(layer)), "flags": int(flags)}
+        fields |= {"operation": int(self.operation(layer)), "flags": int(flags)}
+        return fields | {
+            "table_beats": ceil_divide(table_bytes(fields), STREAM_BYTES),
+            "weights_beats": ceil_divide(self.weights_bytes(fields), STREAM_BYTES),
+        }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from fpga_rt.arithmetic.operations import Addition, MaximumPool
 from fpga_rt.arithmetic.requantise import INT8_LOW, AdditionRule, Requantisation
+from fpga_rt.contract.command import Operation
 from fpga_rt.contract.table import CHANNEL_BYTES, HEADER_BYTES, Table
 from fpga_rt.modules.layer import Layer
 
@@ -60,9 +62,10 @@ def _table(
     return Table(header, bias, rule.multiplier, rule.shift)
 
 
-def table_bytes(channels: int) -> int:
-    """Return the length of a table of `channels` channels."""
-    return HEADER_BYTES + CHANNEL_BYTES * channels
+def table_bytes(fields: Mapping[str, int]) -> int:
+    """Return the length of the table that a command reads: some operations have no channels."""
+    whole = fields["operation"] in (Operation.ADDITION, Operation.MAXIMUM_POOL)
+    return HEADER_BYTES + (0 if whole else CHANNEL_BYTES * fields["output_channels"])
 
 
 def requantisation(table: Table) -> Requantisation:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
-from fpga_rt.contract.command import STREAM_BYTES, Operation
+from fpga_rt.contract.command import Operation
 from fpga_rt.contract.sequencer import CommandCost
 from fpga_rt.modules.execution import execute, require
-from fpga_rt.modules.geometry import Fields, Ports, ceil_divide, row_synchronous_cycles
+from fpga_rt.modules.geometry import (
+    Fields,
+    Ports,
+    ceil_divide,
+    parameter_cycles,
+    row_synchronous_cycles,
+)
 from fpga_rt.modules.layer import Layer, Tile, split
 from fpga_rt.modules.module import Module, OperandMemory
-from fpga_rt.modules.parameters import table_bytes
 
 TABLE_CHANNELS = 256
 LINE_BYTES = 16384
@@ -63,17 +68,19 @@ class PoolingModule(Module):
         """Return no bytes: there are no weights."""
         return b""
 
+    def weights_bytes(self, fields: Fields) -> int:
+        """Return zero: there are no weights."""
+        return 0
+
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (the table) and compute cycles."""
-        averages = fields["operation"] == Operation.AVERAGE_POOL
-        table = ceil_divide(table_bytes(fields["output_channels"] if averages else 0), STREAM_BYTES)
-        parameters = ports.parameters.latency_cycles + ports.parameters.cycles(table)
         groups = ceil_divide(fields["output_channels"], self.lanes[0])
         window = fields["kernel_height"] * fields["kernel_width"]
         residual = fields["operation"] == Operation.ADDITION
         after = ADDITION_CYCLES if residual else REQUANTISE_CYCLES
         row = fields["output_width"] * groups * max(window, after)
-        return CommandCost(parameters, row_synchronous_cycles(fields, ports, row, residual))
+        compute = row_synchronous_cycles(fields, ports, row, residual)
+        return CommandCost(parameter_cycles(fields, ports.parameters), compute)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
 
-from fpga_rt.errors import ToolchainError
+from fpga_rt.errors import PlanningError, ToolchainError
 from fpga_rt.modules.module import Module
 
 GROUP = "fpga_rt.modules"
@@ -36,6 +37,19 @@ def modules() -> tuple[Module, ...]:
     if not found:
         raise ToolchainError("no modules are installed; run `pip install fpga-rt` again")
     return tuple(found.values())
+
+
+def named(names: Sequence[str]) -> tuple[Module, ...]:
+    """Return the installed variants of these names, in this order.
+
+    Raises:
+        PlanningError: one is not installed.
+    """
+    installed = {module.name: module for module in modules()}
+    unknown = [name for name in names if name not in installed]
+    if unknown:
+        raise PlanningError(f"unknown module {unknown[0]!r}: installed are {', '.join(installed)}")
+    return tuple(installed[name] for name in names)
 
 
 @lru_cache(maxsize=1)

@@ -110,7 +110,7 @@ def test_unknown_board_and_too_many_partitions(cli: Cli) -> None:
 def test_a_folder_that_is_not_there(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     answer = cli("compile", DIGITS, "-o", tmp_path / "none" / "out.frt")
-    assert answer.code == 3
+    assert answer.code == 5
     assert f"make the folder {tmp_path / 'none'} first" in answer.err
 
 
@@ -125,7 +125,7 @@ def test_an_archive_that_cannot_be_replaced_stays(
 
     monkeypatch.setattr("os.fsync", full)
     answer = cli("compile", DIGITS, "-o", archive)
-    assert answer.code == 3
+    assert answer.code == 5
     assert "No space left on device; free some space there" in answer.err
     assert archive.read_bytes() == before
     assert [path.name for path in archive.parent.iterdir()] == [archive.name]
@@ -136,3 +136,21 @@ def test_numpy_files_are_no_models(cli: Cli, tmp_path: Path) -> None:
     answer = cli("inspect", tmp_path / "x.npy")
     assert answer.code == 4
     assert "expected an ONNX or TensorFlow Lite model" in answer.err
+
+
+def test_modules_to_choose_from(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    output = tmp_path / "digits.frt"
+    chosen = "convolution_4x8,depthwise_8,pooling_2,dense_2"
+    assert cli("compile", DIGITS, "--modules", chosen, "-o", output).code == 0
+    assert set(fpga_rt.load(output).module_ids) <= set(chosen.split(","))
+    answer = cli("inspect", output, "--modules", "convolution_2x4,pooling_2,depthwise_2")
+    assert "its network is compiled again for 0, 1, 2 and modules convolution_2x4," in answer.err
+    assert "convolution_2x4" in answer.out
+    answer = cli("compile", DIGITS, "--modules", "convolution_9x9", "-o", output)
+    assert "unknown module 'convolution_9x9': installed are convolution_16x32, " in answer.err
+    answer = cli("compile", DIGITS, "--modules", "pooling_2,", "-o", output)
+    assert "got 'pooling_2,', expected names as scale_8,add_8" in answer.err
+    answer = cli("compile", DIGITS, "--modules", "pooling_2", "-o", output)
+    assert answer.code == 5
+    assert answer.err.count("\n") == 1

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from fpga_rt.arithmetic.accumulate import Padding
-from fpga_rt.arithmetic.operations import Addition, Convolution, DepthwiseConvolution, MaximumPool
+from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, write
@@ -24,7 +23,7 @@ from fpga_rt.errors import ArtifactError, DeviceError, ExecutionError, Reconfigu
 from fpga_rt.modules.layer import Layer
 from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
 
-DEVICES = [("emulator", "pynq-z2"), ("emulator", "kv260")]
+DEVICES = [("emulator", "pynq-z2"), ("emulator", "kv260"), ("rtl", "pynq-z2")]
 
 
 @pytest.fixture(params=DEVICES, ids=lambda p: f"{p[0]}-{p[1]}")
@@ -37,18 +36,12 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
         yield opened
 
 
-def rule(channels: int, scale: float) -> Requantisation:
-    return Requantisation.from_scales(np.full(channels, scale), 1 << 20, 3)
-
-
-def depthwise_layer() -> Layer:
-    """A 3x3 depthwise convolution of 5x6x10 with padding 1."""
+def scale_layer() -> Layer:
+    """Each of 10 channels of 5x6 pixels times its own factor, with its own bias."""
     random = np.random.default_rng(5)
-    weights = random.integers(-127, 128, (3, 3, 10), np.int8)
-    bias = random.integers(-900, 900, 10).astype(np.int32)
-    padding: Padding = (1, 1, 1, 1)
-    operation = DepthwiseConvolution(weights, bias, rule(10, 1 / 700), (1, 1), padding, 4)
-    return Layer("depthwise", operation, (5, 6, 10), (5, 6, 10))
+    bias = random.integers(-90, 90, 10).astype(np.int32)
+    scales = Requantisation.from_scales(random.uniform(0.1, 1.9, 10), 1 << 20, 3)
+    return Layer("scale", AveragePool((1, 1), bias, scales), (5, 6, 10), (5, 6, 10))
 
 
 def addition_layer() -> Layer:
@@ -57,9 +50,9 @@ def addition_layer() -> Layer:
     return Layer("addition", operation, (4, 4, 8), (4, 4, 8))
 
 
-def run_depthwise(device: Device, images: int = 2) -> LayerProgram:
-    activate(device, 0, "depthwise_8")
-    program = LayerProgram(device, module_named("depthwise_8"), depthwise_layer(), images)
+def run_scale(device: Device, images: int = 2) -> LayerProgram:
+    activate(device, 0, "scale_2")
+    program = LayerProgram(device, module_named("scale_2"), scale_layer(), images)
     program.fill(random_codes(7, (images, 5, 6, 10)))
     return program
 
@@ -133,16 +126,16 @@ def test_accesses_and_partitions_outside_are_refused(device: Device) -> None:
 
 
 def test_staging_is_idempotent(device: Device) -> None:
-    first = stage(device, 0, module_named("pooling_8"))
-    assert stage(device, 0, module_named("pooling_8")) is first
-    assert first.module_id == module_named("pooling_8").module_id
+    first = stage(device, 0, module_named("add_8"))
+    assert stage(device, 0, module_named("add_8")) is first
+    assert first.module_id == module_named("add_8").module_id
     assert first.bitstream_bytes == device.capabilities.board.partitions[0].bitstream_bytes
 
 
 def test_what_is_unstaged_cannot_be_loaded(device: Device) -> None:
-    first = stage(device, 0, module_named("pooling_8"))
-    assert stage(device, 0, module_named("pooling_8")) is first
-    other = stage(device, 0, module_named("pooling_2"))
+    first = stage(device, 0, module_named("add_8"))
+    assert stage(device, 0, module_named("add_8")) is first
+    other = stage(device, 0, module_named("add_2"))
     device.unstage(first)
     device.decouple(0)
     device.wait(device.begin_load(0, first, "icap"))  # staged twice, given back once
@@ -167,7 +160,7 @@ def base(idcode: int) -> bytes:
 
 def test_the_static_region_can_be_loaded(device: Device) -> None:
     chip = device.capabilities.board.device
-    staged = activate(device, 1, "pooling_8")
+    staged = activate(device, 1, "add_8")
     for stream, message in (
         (base(chip.idcode ^ 0x1000), rf"IDCODE 0x\w{{8}}, expected {chip.idcode:#010x} of"),
         (b"nothing", "is this a bitstream"),
@@ -179,7 +172,7 @@ def test_the_static_region_can_be_loaded(device: Device) -> None:
     assert device.identify(1) == 0
     with pytest.raises(ReconfigurationError, match="is empty and stays decoupled"):
         device.recouple(1)
-    program = run_depthwise(device)
+    program = run_scale(device)
     pending = device.submit(program.submission())
     with pytest.raises(DeviceError, match="busy: the program on partitions 0 is in flight"):
         device.load_base(base(chip.idcode))
@@ -192,7 +185,7 @@ def test_quiescing_lets_a_program_end(device: Device) -> None:
     device.quiesce(0)
     if device.capabilities.clock == "virtual":
         assert device.now_ps() == before
-    program = run_depthwise(device)
+    program = run_scale(device)
     pending = device.submit(program.submission())
     device.quiesce(1)
     device.quiesce(0)
@@ -205,7 +198,7 @@ def test_quiescing_lets_a_program_end(device: Device) -> None:
 
 def test_bad_bitstreams_are_refused_before_anything_is_loaded(device: Device) -> None:
     board = device.capabilities.board
-    module_id = module_named("pooling_8").module_id
+    module_id = module_named("add_8").module_id
     good = simulation_bitstream(board.device, board.partitions[0], module_id)
     flipped = bytearray(good)
     flipped[len(good) // 2] ^= 1
@@ -218,7 +211,7 @@ def test_bad_bitstreams_are_refused_before_anything_is_loaded(device: Device) ->
 
 
 def test_a_load_brings_the_module(device: Device) -> None:
-    staged = stage(device, 1, module_named("pooling_8"))
+    staged = stage(device, 1, module_named("add_8"))
     device.decouple(1)
     pending = device.begin_load(1, staged, "icap")
     assert pending.kind == "load"
@@ -234,8 +227,8 @@ def test_a_load_brings_the_module(device: Device) -> None:
 
 
 def test_one_load_at_a_time(device: Device) -> None:
-    staged = stage(device, 0, module_named("pooling_8"))
-    other = stage(device, 1, module_named("pooling_8"))
+    staged = stage(device, 0, module_named("add_8"))
+    other = stage(device, 1, module_named("add_8"))
     device.decouple(0)
     device.decouple(1)
     pending = device.begin_load(0, staged, "icap")
@@ -248,14 +241,14 @@ def test_one_load_at_a_time(device: Device) -> None:
 
 
 def test_a_load_into_a_coupled_partition_is_refused(device: Device) -> None:
-    staged = activate(device, 0, "pooling_8")
+    staged = activate(device, 0, "add_8")
     with pytest.raises(ReconfigurationError, match="is active and not decoupled") as caught:
         device.begin_load(0, staged, "icap")
     assert caught.value.partition_state == "active"
 
 
 def test_loads_name_their_port_and_their_partition(device: Device) -> None:
-    staged = stage(device, 0, module_named("pooling_8"))
+    staged = stage(device, 0, module_named("add_8"))
     with pytest.raises(DeviceError, match="no configuration port 'jtag': use one of icap"):
         device.begin_load(0, staged, "jtag")
     with pytest.raises(DeviceError, match="is not staged for partition 1"):
@@ -269,15 +262,15 @@ def test_a_partition_without_a_module_stays_isolated(device: Device) -> None:
 
 
 def test_what_was_staged_is_gone_after_closing(device: Device) -> None:
-    staged = stage(device, 0, module_named("pooling_8"))
+    staged = stage(device, 0, module_named("add_8"))
     device.close()
     device.open()
     with pytest.raises(DeviceError, match="is not staged for partition 0"):
         device.begin_load(0, staged, "icap")
 
 
-def test_a_depthwise_command_equals_the_arithmetic(device: Device) -> None:
-    program = run_depthwise(device)
+def test_a_command_equals_the_arithmetic(device: Device) -> None:
+    program = run_scale(device)
     pending = device.submit(program.submission(bank=6))
     completion = device.wait(pending)
     codes = program.tensor(Segment.INPUT)
@@ -289,9 +282,9 @@ def test_a_depthwise_command_equals_the_arithmetic(device: Device) -> None:
 
 
 def test_an_addition_equals_the_arithmetic(device: Device) -> None:
-    activate(device, 1, "pooling_8")
+    activate(device, 1, "add_8")
     layer = addition_layer()
-    program = LayerProgram(device, module_named("pooling_8"), layer, 3, partition=1)
+    program = LayerProgram(device, module_named("add_8"), layer, 3, partition=1)
     a, b = random_codes(1, (3, 4, 4, 8)), random_codes(2, (3, 4, 4, 8))
     # The rule in real numbers: each operand from its zero point, scaled, rounded, shifted.
     real = 0.7 * (a.astype(float) + 3) + 0.9 * (b.astype(float) - 8) + 2
@@ -303,22 +296,23 @@ def test_an_addition_equals_the_arithmetic(device: Device) -> None:
 
 @pytest.mark.parametrize("shift", [0, 1, 60])
 def test_a_wrong_address_gives_the_bytes_that_lie_there(device: Device, shift: int) -> None:
-    """Move the input of a maximum pool of 2x2; NumPy computes what the bytes there give."""
-    activate(device, 0, "pooling_8")
-    layer = Layer("pool", MaximumPool((2, 2), (2, 2)), (6, 6, 4), (3, 3, 4))
-    program = LayerProgram(device, module_named("pooling_8"), layer, 1)
+    """Move the input of a clamp; NumPy computes what the bytes there give."""
+    activate(device, 0, "clamp_2")
+    operation = MaximumPool((1, 1), (1, 1), low=-100, high=90)
+    layer = Layer("clamp", operation, (6, 6, 4), (6, 6, 4))
+    program = LayerProgram(device, module_named("clamp_2"), layer, 1)
     buffer = device.allocate(256)
     buffer.view[:] = random_codes(3, (256,)).view(np.uint8)
     buffer.flush()
     program.placements[Segment.INPUT] = Placement(buffer.address, 0, 1)
     program.commands[0]["input"] += shift
-    window = buffer.view[shift : shift + 144].view(np.int8).reshape(3, 2, 3, 2, 4)
+    window = buffer.view[shift : shift + 144].view(np.int8).reshape(6, 6, 4)
     device.wait(device.submit(program.submission()))
-    assert (program.tensor(Segment.OUTPUT)[0] == window.max(axis=(1, 3))).all()
+    assert (program.tensor(Segment.OUTPUT)[0] == window.clip(-100, 90)).all()
 
 
 def test_an_address_outside_of_the_memory_is_a_bus_error(device: Device) -> None:
-    program = run_depthwise(device)
+    program = run_scale(device)
     program.placements[Segment.INPUT] = Placement(0x100, 0, 1)
     pending = device.submit(program.submission())
     with pytest.raises(ExecutionError, match="BUS error at partition 0 command 0"):
@@ -330,7 +324,7 @@ def test_an_address_outside_of_the_memory_is_a_bus_error(device: Device) -> None
 
 
 def test_a_descriptor_out_of_order_is_refused(device: Device) -> None:
-    program = run_depthwise(device)
+    program = run_scale(device)
     program.commands[0]["sequence"] = 5
     with pytest.raises(ExecutionError, match="SEQUENCE error at partition 0 command 0"):
         device.wait(device.submit(program.submission()))
@@ -338,7 +332,7 @@ def test_a_descriptor_out_of_order_is_refused(device: Device) -> None:
 
 
 def test_programs_run_on_active_partitions_only(device: Device) -> None:
-    program = run_depthwise(device)
+    program = run_scale(device)
     device.decouple(0)
     with pytest.raises(ExecutionError, match="PARTITION error at partition 0"):
         device.wait(device.submit(program.submission()))
@@ -350,17 +344,14 @@ def test_programs_run_on_active_partitions_only(device: Device) -> None:
 
 
 def test_a_module_refuses_what_it_does_not_offer(device: Device) -> None:
-    activate(device, 0, "pooling_8")
-    weights = np.ones((4, 1, 1, 4), np.int8)
-    operation = Convolution(weights, np.zeros(4, np.int32), rule(4, 0.1))
-    layer = Layer("convolution", operation, (2, 2, 4), (2, 2, 4))
-    program = LayerProgram(device, module_named("convolution_2x4"), layer, 1)
+    activate(device, 0, "clamp_2")
+    program = LayerProgram(device, module_named("scale_2"), scale_layer(), 1)
     with pytest.raises(ExecutionError, match="MODULE error at partition 0 command 0"):
         device.wait(device.submit(program.submission()))
 
 
 def test_one_submission_at_a_time(device: Device) -> None:
-    program = run_depthwise(device)
+    program = run_scale(device)
     pending = device.submit(program.submission())
     with pytest.raises(DeviceError, match="busy: the program on partitions 0 is in flight"):
         device.submit(program.submission())
@@ -370,8 +361,8 @@ def test_one_submission_at_a_time(device: Device) -> None:
 
 
 def test_a_load_overlaps_a_program(device: Device) -> None:
-    program = run_depthwise(device, images=2)
-    staged = stage(device, 1, module_named("pooling_8"))
+    program = run_scale(device, images=2)
+    staged = stage(device, 1, module_named("add_8"))
     device.decouple(1)
     load = device.begin_load(1, staged, "icap")
     running = device.submit(program.submission())
@@ -386,7 +377,7 @@ def test_a_load_overlaps_a_program(device: Device) -> None:
 
 
 def test_waiting_too_long_aborts(device: Device) -> None:
-    staged = stage(device, 0, module_named("pooling_8"))
+    staged = stage(device, 0, module_named("add_8"))
     device.decouple(0)
     pending = device.begin_load(0, staged, "icap")
     with pytest.raises(
@@ -396,7 +387,7 @@ def test_waiting_too_long_aborts(device: Device) -> None:
         device.wait(pending, timeout_s=1e-6)
     with pytest.raises(ReconfigurationError, match="is failed and stays decoupled"):
         device.recouple(0)
-    activate(device, 0, "pooling_8")
+    activate(device, 0, "add_8")
 
 
 def test_waiting_for_nothing_is_misuse(device: Device) -> None:

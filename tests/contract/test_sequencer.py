@@ -92,3 +92,10 @@ def test_nothing_to_do_still_reads_the_header() -> None:
 def test_waits_that_never_end_are_a_deadlock(costs: dict[int, list[CommandCost]]) -> None:
     with pytest.raises(ExecutionError, match=r"deadlock: partition 0 command 0.* recompile"):
         timeline(costs)
+
+
+def test_streamed_weights_hold_the_next_parameters_back() -> None:
+    costs = [CommandCost(0, 100, streamed=True), CommandCost(50, 20), CommandCost(0, 10)]
+    times = timeline({0: costs})
+    origin = HEADER_CYCLES + DESCRIPTOR_CYCLES
+    assert times.end[0][0].tolist() == [origin + 100, origin + 170, origin + 184]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from fpga_rt.arch.boards import board
@@ -62,6 +64,26 @@ def test_the_port_tells_another_device_from_corruption() -> None:
     with pytest.raises(LoadError) as caught:
         module_in(foreign, pynq, 0)
     assert caught.value.code is ConfigurationError.IDCODE
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda good, _: b"nothing", ConfigurationError.INCOMPLETE),
+        (lambda good, _: good[:-400], ConfigurationError.INCOMPLETE),
+        (lambda good, _: flip_bit(good), ConfigurationError.CRC),
+        (lambda _, elsewhere: elsewhere, ConfigurationError.PARTITION),
+    ],
+    ids=["no stream", "truncated", "corrupt", "of another partition"],
+)
+def test_the_port_names_the_cause(
+    spoil: Callable[[bytes, bytes], bytes], code: ConfigurationError
+) -> None:
+    pynq = board("pynq-z2")
+    good, elsewhere = (
+        simulation_bitstream(pynq.device, place, module_named("add_8").module_id)
+        for place in pynq.partitions[:2]
+    )
     with pytest.raises(LoadError) as caught:
-        module_in(b"nothing", pynq, 0)
-    assert caught.value.code is ConfigurationError.CRC
+        module_in(spoil(good, elsewhere), pynq, 0)
+    assert caught.value.code is code

@@ -17,10 +17,16 @@ from fpga_rt.arithmetic.operations import (
     DepthwiseConvolution,
     MaximumPool,
 )
+from fpga_rt.arithmetic.requantise import AdditionRule
 from fpga_rt.device.emulator import Emulator
+from fpga_rt.errors import ExecutionError
 from fpga_rt.modules.layer import Computed, Layer
+from fpga_rt.modules.module import Module
 from tests.device.layers import addition, expected, layers, requantisation, weights
 from tests.device.programs import LayerProgram, activate, module_named, random_codes
+
+RANDOM = np.random.default_rng(3)
+SCALES = requantisation(RANDOM, 40, 1 << 8)
 
 OFFERS: list[tuple[str, type[Computed]]] = [
     ("convolution_8x16", Convolution),
@@ -119,3 +125,56 @@ def test_modules_say_what_they_refuse() -> None:
         "one output channel group needs 1350 weight words of 256"
     )
     assert module_named("convolution_16x32").refusal(layer) is None
+
+
+ELEMENTWISE: list[tuple[str, Computed]] = [
+    ("scale_8", AveragePool((1, 1), np.arange(-20, 20, dtype=np.int32) * 9, SCALES)),
+    ("scale_2", AveragePool((1, 1), np.arange(-20, 20, dtype=np.int32) * 9, SCALES)),
+    ("clamp_8", MaximumPool((1, 1), low=-100, high=77)),
+    ("clamp_2", MaximumPool((1, 1), low=-3, high=3)),
+    ("add_8", Addition(AdditionRule.from_scales((0.7, 0.9), (-3, 8), 2))),
+    ("add_2", Addition(AdditionRule.from_scales((0.2, 1.3), (0, 5), -7))),
+]
+
+
+@pytest.mark.parametrize(("name", "operation"), ELEMENTWISE, ids=[n for n, _ in ELEMENTWISE])
+@pytest.mark.parametrize("width", [1, 7, 120])
+def test_elementwise_modules_equal_the_arithmetic(
+    name: str, operation: Computed, width: int
+) -> None:
+    layer = Layer("layer", operation, (3, width, 40), (3, width, 40))
+    codes, residual = (random_codes([seed, width], (2, 3, width, 40)) for seed in (1, 2))
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as device:
+        activate(device, 0, name)
+        program = LayerProgram(device, module_named(name), layer, 2)
+        assert len(program.commands) == (2 if width == 120 else 1)  # a row memory of 4096 bytes
+        assert (program.run(codes, residual) == expected(layer, codes, residual)).all()
+
+
+def test_elementwise_modules_say_what_they_cannot_do() -> None:
+    scale, add = module_named("scale_8"), module_named("add_8")
+
+    def refused(module: Module, operation: Computed, channels: int = 8) -> str | None:
+        shape = (4, 4, channels)
+        return module.refusal(Layer("layer", operation, shape, shape))
+
+    assert refused(add, MaximumPool((1, 1))) == "add does not compute MaximumPool"
+    assert refused(module_named("clamp_2"), MaximumPool((2, 2))) == (
+        "clamp has no window, but the layer's is (2, 2)"
+    )
+    operation = AveragePool((1, 1), np.zeros(12, np.int32), requantisation(RANDOM, 12, 1 << 20))
+    assert refused(scale, operation, 12) == "12 channels are no multiple of 8 lanes"
+    assert refused(module_named("scale_2"), operation, 12) is None
+
+
+@pytest.mark.parametrize(("field", "expected_beats"), [("table", 44), ("weights", 0)])
+def test_parameter_blocks_of_another_length_are_refused(field: str, expected_beats: int) -> None:
+    layer = Layer("layer", ELEMENTWISE[0][1], (1, 1, 40), (1, 1, 40))
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as device:
+        activate(device, 0, "scale_8")
+        program = LayerProgram(device, module_named("scale_8"), layer, 1)
+        assert program.commands[0][f"{field}_beats"] == expected_beats
+        program.commands[0][f"{field}_beats"] += 1
+        message = f"its {field} has {expected_beats + 1} beats, the shape needs {expected_beats}"
+        with pytest.raises(ExecutionError, match=message):
+            program.run(random_codes(1, (1, 1, 1, 40)))

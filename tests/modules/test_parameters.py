@@ -42,7 +42,7 @@ def test_convolution_weights_survive_packing(lanes: tuple[int, int], layer: Laye
     for tile in module.tiles(layer):
         packed = module.pack(layer, tile)
         fields = fields_of(module, layer, tile)
-        assert len(packed) == module._weights_bytes(fields)  # what the gateware will fetch
+        assert len(packed) == module.weights_bytes(fields)  # what the gateware will fetch
         restored = module._unpack(packed, tuple(fields.items()))
         assert (restored == layer.operation.weights[slice(*tile.channels)]).all()
 

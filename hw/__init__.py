@@ -1,0 +1,1 @@
+"""Gateware in Amaranth: the static region, the modules, and the blocks that both are made of."""

@@ -1,0 +1,1 @@
+"""Pieces that static region and modules are made of."""

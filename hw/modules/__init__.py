@@ -1,0 +1,1 @@
+"""The RTL half of every module, a folder for each family."""

@@ -1,0 +1,1 @@
+"""The half of the design that is never swapped."""
