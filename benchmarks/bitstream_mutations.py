@@ -1,21 +1,24 @@
 """Fuzz the bitstream verifier: mutate real and built streams and see that none is let through.
 
     python -m benchmarks.bitstream_mutations --count 1000000 [--start N] [--processes 2]
+    python -m benchmarks.bitstream_mutations --structure --count 100000
 
 Mutation number N is the same in every run, so a run may be cut anywhere and go on with `--start`.
+With `--structure` whole packets are edited and every CRC is made right after; these mutations are
+numbered by themselves.
 
 What counts. A mutated file is *refused* when `verify_partial` or `verify` raises ArtifactError. It
 is *equivalent* when it is accepted and writes the same values to the same registers in the same
 order, segment by segment, as an unmutated stream for the same partition: a changed header text, a
-NOP or dummy word more or less, a splice of equal parts. Anything else that is accepted is
-*wrongly accepted*; any other exception, more than a second of processor time, or more than 1 GB is
-a failure too.
+NOP or dummy word more or less, a splice of equal parts. An edit of packets is equivalent when it
+does the same steps and writes the same frames, see `bitstream_mutations_structure`. Anything else
+that is accepted is *wrongly accepted*; any other exception, more than a second of processor time,
+or more than 1 GB is a failure too.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import random
 import resource
 import sys
@@ -29,6 +32,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import bitstream_mutations_structure as structure
 from benchmarks import datasets
 from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import Device, device
@@ -92,19 +96,6 @@ class Subject:
         return header[:-4] + len(stream).to_bytes(4, "big") + stream if header else stream
 
 
-def effect(data: bytes) -> bytes:
-    """Return a digest of the register writes of a stream, in order and by segment."""
-    digest = hashlib.sha256()
-    stream = parse(data)
-    for segment in stream.segments:
-        packets = segment.packets
-        for index in np.flatnonzero(packets.writes).tolist():
-            payload = stream.words[packets.start[index] : packets.stop[index]]
-            digest.update(b"%d " % packets.register[index] + payload.tobytes())
-        digest.update(b"end")
-    return digest.digest()
-
-
 def _subject(
     name: str, data: bytes, target: tuple[Device, Partition | None], weight: int
 ) -> Subject:
@@ -115,7 +106,7 @@ def _subject(
         data,
         *target,
         weight,
-        effect(data),
+        structure.effect(data),
         tuple(packet.at for packet in packets),
         tuple(packet.at for packet in packets if packet.register == Register.CRC),
         tuple(packet.at for packet in packets if packet.register == Register.CMD),
@@ -397,22 +388,27 @@ class Outcome:
         return sum(count for (_, found), count in self.counts.items() if found == verdict)
 
 
-def mutation(number: int) -> tuple[str, Subject, bytes]:
+def mutation(number: int, of_structure: bool = False) -> tuple[str, Subject, bytes]:
     """Return mutation `number`: its kind, the stream it was made of, and the mutated file.
 
     The file always differs from the stream.
     """
-    chance = random.Random(number)
+    chance = random.Random(f"structure {number}" if of_structure else number)
     while True:
-        kind, one, data = _drawn(chance)
+        kind, one, data = _drawn(chance, of_structure)
         if data != one.data:
             return kind, one, data
 
 
-def _drawn(chance: random.Random) -> tuple[str, Subject, bytes]:
+def _drawn(chance: random.Random, of_structure: bool) -> tuple[str, Subject, bytes]:
     everyone = subjects()
     (one,) = chance.choices(everyone, [subject.weight for subject in everyone])
     other = chance.choice(_kin(one) if chance.random() < 0.9 else everyone)
+    if of_structure:
+        kind = chance.choice(tuple(structure.EDITS))
+        edit = structure.EDITS[kind]
+        words = edit(chance, one.words(), other.words(), one.device.family.frame_words)
+        return kind, one, one.file(words)
     (kind,) = chance.choices(tuple(MUTATIONS), _MUTATION_WEIGHTS)
     return kind, one, MUTATIONS[kind](chance, one, other)
 
@@ -423,14 +419,14 @@ def _kin(one: Subject) -> tuple[Subject, ...]:
     return tuple(s for s in subjects() if (s.device, s.partition) == target)
 
 
-def run_mutations(start: int, count: int) -> Outcome:
+def run_mutations(start: int, count: int, of_structure: bool = False) -> Outcome:
     """Verify the mutations from `start` on."""
     outcome = Outcome()
     for number in range(start, start + count):
-        kind, one, data = mutation(number)
+        kind, one, data = mutation(number, of_structure)
         began = time.process_time()
         try:
-            verdict = _verdict(one, data)
+            verdict = _verdict(kind, one, data)
         except Exception as error:  # noqa: BLE001  # every other exception is what is looked for
             verdict = f"raised {error!r}"
         outcome.slowest_s = max(outcome.slowest_s, time.process_time() - began)
@@ -441,10 +437,21 @@ def run_mutations(start: int, count: int) -> Outcome:
     return outcome
 
 
-def _verdict(one: Subject, data: bytes) -> str:
+def _verdict(kind: str, one: Subject, data: bytes) -> str:
     if not one.accepts(data):
         return "refused"
-    return "equivalent" if effect(data) in {s.effect for s in _kin(one)} else "wrongly accepted"
+    if kind in MUTATIONS:
+        same = structure.effect(data) in {s.effect for s in _kin(one)}
+    else:
+        contents = structure.EDITS[kind] is structure.edited
+        same = structure.meaning(data, one.device, contents) in _meanings(one, contents)
+    return "equivalent" if same else "wrongly accepted"
+
+
+@cache
+def _meanings(one: Subject, contents: bool) -> set[bytes]:
+    """Return what the streams for the target of `one` do."""
+    return {structure.meaning(s.data, s.device, contents) for s in _kin(one)}
 
 
 def _progress(outcome: Outcome, done: int, count: int) -> None:
@@ -463,20 +470,22 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=0, help="number of the first mutation")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--structure", action="store_true", help="edit packets, CRCs made right")
     arguments = parser.parse_args()
     stop = arguments.start + arguments.count
     starts = range(arguments.start, stop, _BATCH)
     sizes = [min(_BATCH, stop - start) for start in starts]
     outcome, done = Outcome(), 0
     with ProcessPoolExecutor(arguments.processes) as pool:
-        for size, part in zip(sizes, pool.map(run_mutations, starts, sizes), strict=True):
+        parts = pool.map(run_mutations, starts, sizes, [arguments.structure] * len(sizes))
+        for size, part in zip(sizes, parts, strict=True):
             outcome.add(part)
             for failure in part.failures:
                 print(failure, flush=True)
             done += size
             if done % (10 * _BATCH) == 0 or done == arguments.count:
                 _progress(outcome, done, arguments.count)
-    for kind in MUTATIONS:
+    for kind in structure.EDITS if arguments.structure else MUTATIONS:
         verdicts = {v: n for (k, v), n in sorted(outcome.counts.items()) if k == kind}
         print(f"{kind:<16} {verdicts}")
     slow, large = outcome.slowest_s > LONGEST_S, outcome.largest_bytes > LARGEST_BYTES

@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 from fpga_rt.arch.devices import Device
 from fpga_rt.bitstream.expand import frames_at
 from fpga_rt.bitstream.packets import NOP, Command, Opcode, Register
-from fpga_rt.bitstream.rules import IDCODE_MASK, REBUILD, Rules
+from fpga_rt.bitstream.rules import IDCODE_MASK, REBUILD, ZERO_ONLY, Rules
 from fpga_rt.bitstream.segments import Segment, last_before
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices, Packets
 
-_ZERO_ONLY = (Register.TIMER, Register.WBSTAR, Register.RESERVED_13)
 _NUMBERS = 1 << 5
 
 
@@ -174,7 +173,7 @@ def _opening(c: _Checked) -> Refusal | None:
     resets = p.commands(Command.RCRC)
     early = c.writes[c.writes < resets[0]] if len(resets) else c.writes
     if c.rules.full:
-        harmless = _member(_ZERO_ONLY)[p.register[early]]
+        harmless = _member(ZERO_ONLY)[p.register[early]]
         early = early[~harmless & ~np.isin(early, p.commands(Command.NULL))]
     index = _first(early)
     if index is None:
@@ -378,18 +377,16 @@ def _mask(c: _Checked) -> Refusal | None:
 
 
 def _options(c: _Checked) -> Refusal | None:
-    """Settings that no CRC covers are 0, and partials change no start-up options."""
+    """No watchdog, no boot address, and start-up options that do no harm."""
     p = c.packets
-    zero = np.flatnonzero(p.writes & _member(_ZERO_ONLY)[p.register] & (p.value != 0))
-    if c.rules.cor0 is None:
-        index, due = _first(zero), 0
-    else:
-        cor0 = p.to(Register.COR0)
-        index, due = _first(cor0[p.value[cor0] != c.rules.cor0]), c.rules.cor0
-    if index is None:
-        return None
-    name, got = Register(int(p.register[index])).name, f"0x{int(p.value[index]):08X}"
-    return Refusal(int(p.start[index]), name, got, f"0x{due:08X}")
+    found = []
+    for register, due, free in c.rules.options:
+        written = p.to(register)
+        for index in written[(p.value[written] ^ due) & ~free != 0][:1].tolist():
+            expected = f"0x{due:08X}" + (f", but for bits of 0x{free:X}" if free else "")
+            got = f"0x{int(p.value[index]):08X}"
+            found.append(Refusal(int(p.start[index]), register.name, got, expected))
+    return min(found, default=None)
 
 
 _CHECKS: tuple[Callable[[_Checked], Refusal | None], ...] = (

@@ -13,6 +13,10 @@ constant of its register. The powers of `y` obey the sparse relation
 so a word may be XORed onto the words 280, 329, ... places later and forgotten, and by squaring
 (`(a + b)^2 = a^2 + b^2`) the same holds for 560, 658, ... and every doubling. A stream is folded
 by plain XORs of long slices down to 376 words, and only those need multiplication by powers of `y`.
+
+A stream with a CRC per frame has thousands of short intervals. They are folded side by side, with
+a second relation of more terms that goes on down to 80 words; their bytes are looked up in a table.
+Both relations were found by search; the tests hold them against the polynomial.
 """
 
 from __future__ import annotations
@@ -29,7 +33,8 @@ WRITE_BITS = 32 + ADDRESS_BITS
 
 _ONE = 1 << 31
 _FOLD = (280, 329, 352, 364, 376)
-_FEW, _BATCH = 32, 2048
+_SHORT_FOLD = (33, 39, 44, 47, 70, 71, 74, 79, 80)
+_FEW, _LONG_WORDS, _BATCH_WORDS = 32, 1 << 14, 1 << 17
 
 
 def _undo_shift(state: int) -> int:
@@ -64,11 +69,13 @@ def _weights() -> NDArray[np.uint32]:
     return weights
 
 
-def _fold(terms: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """Return at most 376 words with the same CRC: the end of `terms`, changed in place."""
-    longest = _FOLD[-1]
-    for doubling in range((len(terms) // longest).bit_length(), -1, -1):
-        shifts = [shift << doubling for shift in _FOLD]
+def _fold(terms: NDArray[np.uint32], relation: tuple[int, ...]) -> NDArray[np.uint32]:
+    """Return the end of `terms`, changed in place: no longer than a relation, with the same CRC.
+
+    `terms` is (n,), or (n, m) for m streams at once.
+    """
+    for doubling in range((len(terms) // relation[-1]).bit_length(), -1, -1):
+        shifts = [shift << doubling for shift in relation]
         while len(terms) > shifts[-1]:
             count = min(shifts[0], len(terms) - shifts[-1])
             for shift in shifts:
@@ -82,7 +89,7 @@ def crc_of_terms(terms: NDArray[np.uint32]) -> int:
 
     The contents of `terms` are spent. n may be 0.
     """
-    tail = _fold(terms).astype("<u4")
+    tail = _fold(terms, _FOLD).astype("<u4")
     bits = np.unpackbits(tail.view(np.uint8), bitorder="little").astype(bool)
     weights = _weights()[_FOLD[-1] - len(tail) :]
     return int(np.bitwise_xor.reduce(weights.reshape(-1)[bits], initial=0))
@@ -95,8 +102,8 @@ def crc_of_writes(words: NDArray[np.uint32], registers: NDArray[np.integer] | in
 
 @lru_cache(maxsize=1)
 def _byte_table() -> NDArray[np.uint32]:
-    """Return (4 * 376 * 256,) uint32: what a byte of the k-th word from the end adds."""
-    weights = _weights().reshape(-1, 8)
+    """Return (80 * 4 * 256,) uint32: what a byte of the k-th word from the end adds."""
+    weights = _weights()[-_SHORT_FOLD[-1] :].reshape(-1, 8)
     values = np.arange(256, dtype=np.uint32)
     table = np.zeros((len(weights), 256), np.uint32)
     for bit in range(8):
@@ -107,31 +114,36 @@ def _byte_table() -> NDArray[np.uint32]:
 def crcs_of_intervals(terms: NDArray[np.uint32], stops: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Compute the CRC of each of the intervals that `terms` (see `crc_of_terms`) is made of.
 
-    `stops` (m,) int64, ascending, is where each ends; the first starts at 0. A stream with a CRC
-    per frame has thousands of short ones: they are looked up byte by byte, many at a time.
+    `stops` (m,) int64, ascending, is where each ends; the first starts at 0. Short ones are
+    computed many at a time, of like length.
     """
     starts = np.append(0, stops[:-1])
-    short = stops - starts <= _FOLD[-1]
+    sizes = stops - starts
     crcs = np.zeros(len(stops), np.uint32)
-    if np.count_nonzero(short) <= _FEW:
-        short[:] = False
-    for index in np.flatnonzero(~short).tolist():
+    by_size = np.argsort(sizes, kind="stable")
+    short = int(np.searchsorted(sizes[by_size], _LONG_WORDS, side="right"))
+    done = short if short > _FEW else 0
+    for index in by_size[done:].tolist():
         crcs[index] = crc_of_terms(terms[starts[index] : stops[index]].copy())
-    chosen = np.flatnonzero(short)
-    for first in range(0, len(chosen), _BATCH):
-        part = chosen[first : first + _BATCH]
-        crcs[part] = _looked_up(terms, starts[part], stops[part])
+    while done:
+        longest = int(sizes[by_size[done - 1]])
+        part = by_size[max(0, done - _BATCH_WORDS // max(1, longest)) : done]
+        crcs[part] = _side_by_side(terms, starts[part], stops[part], longest)
+        done -= len(part)
     return crcs
 
 
-def _looked_up(
-    terms: NDArray[np.uint32], starts: NDArray[np.int64], stops: NDArray[np.int64]
+def _side_by_side(
+    terms: NDArray[np.uint32], starts: NDArray[np.int64], stops: NDArray[np.int64], longest: int
 ) -> NDArray[np.uint32]:
-    """Return the CRCs of (m,) intervals of at most 376 terms each."""
-    width = int((stops - starts).max())
-    places = stops[:, np.newaxis] - np.arange(width, 0, -1)
-    tails = np.where(places >= starts[:, np.newaxis], terms[np.maximum(places, 0)], 0)
-    octets = tails.astype("<u4").view(np.uint8).astype(np.intp)
-    rows = 256 * np.arange(4 * (_FOLD[-1] - width), 4 * _FOLD[-1])
-    crcs: NDArray[np.uint32] = np.bitwise_xor.reduce(_byte_table()[octets + rows], axis=1)
-    return crcs
+    """Return the CRCs of (m,) intervals of at most so many terms each."""
+    if not longest:
+        return np.zeros(len(stops), np.uint32)
+    places = stops - np.arange(longest, 0, -1)[:, np.newaxis]
+    columns = np.where(places >= starts, terms[np.maximum(places, 0)], 0)
+    tails = _fold(_fold(columns, _FOLD), _SHORT_FOLD).astype("<u4")
+    octets = tails.view(np.uint8).reshape(*tails.shape, 4).astype(np.intp)
+    octets += 256 * np.arange(-4 * len(tails), 0).reshape(-1, 1, 4)
+    effects = _byte_table().take(octets, mode="wrap")  # negative: from the end of the table
+    found: NDArray[np.uint32] = np.bitwise_xor.reduce(np.bitwise_xor.reduce(effects), axis=1)
+    return found

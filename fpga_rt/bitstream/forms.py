@@ -2,8 +2,9 @@
 
 A CRC tells whether what lies between two CRCs is intact, not whether it is there at all: without
 this list a stream could lose a CRC together with all that it covers, or the control bit that keeps
-a reset within its region. What differs between good streams of a form is left out: NULL, WCFG, MFW
-and RCAP, and how many runs frames come in.
+a reset within its region. Nor does a CRC cover what a full stream writes before it starts one. What
+differs between good streams of a form is left out: WCFG, MFW, RCAP and, under a CRC, NULL, and how
+many runs frames come in.
 
 The forms are those of public files of Vivado 2017 to 2025, and of `fpga_rt.bitstream.build`, which
 writes the same. Steps are named in them as follows:
@@ -11,7 +12,7 @@ writes the same. Steps are named in them as follows:
 - `frames`, `mask`, `clocks`: frame data; of the reset mask, or that holds or releases clocks;
 - `CTL0[100]=0`: a write of a control register, with its mask, both hexadecimal;
 - `FAR[0]`, `end`: an address without frame data behind it, `end` that of the family;
-- `SYNC`, `CRC`, and commands by their names.
+- `SYNC`, `CRC`, start-up options, IDCODE and commands by their names.
 """
 
 from __future__ import annotations
@@ -46,18 +47,18 @@ def _form(steps: str) -> Form:
 
 _SET, _CLEAR = "CTL1[1000]=1000", "CTL1[1000]=0"
 _CLOCKS = """
-    SYNC RCRC CTL0[500]=400 CTL1[20000]=20000 clocks CTL1[20000]=0 end CRC DESYNC
+    SYNC RCRC IDCODE CTL0[500]=400 CTL1[20000]=20000 clocks CTL1[20000]=0 end CRC DESYNC
 """
-_SHUTDOWN = "SYNC RCRC SHUTDOWN CRC AGHIGH end CRC DESYNC"
+_SHUTDOWN = "SYNC RCRC IDCODE COR0 SHUTDOWN CRC AGHIGH end CRC DESYNC"
 
-PLAIN = _form("SYNC RCRC frames CRC DESYNC")
-COMPRESSED = _form(f"SYNC RCRC {_SET} frames {_CLEAR} CRC DESYNC")
+PLAIN = _form("SYNC RCRC IDCODE frames CRC DESYNC")
+COMPRESSED = _form(f"SYNC RCRC IDCODE {_SET} frames {_CLEAR} CRC DESYNC")
 
 
 def _reset(before: str = "", after: str = "") -> Form:
     """Return the 7-series form that resets a region."""
     return _form(f"""
-        SYNC RCRC mask CRC SHUTDOWN CRC CTL0[100]=100 CTL0[400]=400 {before} frames
+        SYNC RCRC IDCODE mask CRC SHUTDOWN CRC CTL0[100]=100 CTL0[400]=400 {before} frames
         GRESTORE CTL0[100]=0 {after} START end CRC DESYNC
     """)
 
@@ -66,27 +67,26 @@ def _four_segments(before: str = "", after: str = "") -> Form:
     """Return the UltraScale+ form that resets a region."""
     return _form(f"""
         {_CLOCKS} {_SHUTDOWN}
-        SYNC RCRC SHUTDOWN CRC CTL0[500]=500 CTL1[20000]=0 {before} frames
+        SYNC RCRC IDCODE COR0 SHUTDOWN CRC CTL0[500]=500 CTL1[20000]=0 {before} frames
         GRESTORE CTL0[100]=0 LFRM {after} START end CRC DESYNC
         {_CLOCKS}
     """)
 
 
-def _full(opening: str, before: str, after: str, closing: str) -> Form:
+def _full(address: str, control: str, before: str, after: str, closing: str) -> Form:
     return _form(f"""
-        SYNC RCRC {opening} {before} frames CRC GRESTORE LFRM {after} START end {closing} CRC DESYNC
+        SYNC TIMER WBSTAR NULL RCRC {address} RESERVED_13 COR0 COR1 IDCODE SWITCH {control} {before}
+        frames CRC GRESTORE LFRM {after} START end {closing} CRC DESYNC
     """)
 
 
 _MULTI_FRAME = (("CTL1[0]=0", ""), (_SET, _CLEAR), (f"CTL1[0]=0 {_SET}", _CLEAR))
 """What comes before the frames and before START of a full stream, without and with multi-frame
 writes; the last is a stream that `fpga_rt.bitstream.shrink` made smaller."""
-_FULL_PLUS = tuple(
-    _full("FAR[0] SWITCH CTL0[1]=101", *pair, "CTL0[101]=101") for pair in _MULTI_FRAME
-)
+_FULL_PLUS = tuple(_full("FAR[0]", "CTL0[1]=101", *pair, "CTL0[101]=101") for pair in _MULTI_FRAME)
 FULL: dict[str, tuple[Form, ...]] = {
     SERIES7.name: tuple(
-        _full("SWITCH CTL0[401]=501", *pair, "CTL0[501]=501") for pair in _MULTI_FRAME
+        _full("", "CTL0[401]=501", *pair, "CTL0[501]=501") for pair in _MULTI_FRAME
     ),
     ULTRASCALE.name: _FULL_PLUS,
     ULTRASCALE_PLUS.name: _FULL_PLUS,
@@ -100,12 +100,24 @@ PARTIAL: dict[str, tuple[Form, ...]] = {
 _UNORDERED = (Command.NULL, Command.WCFG, Command.MFW, Command.RCAP)
 _END = "the end"
 _CRC, _FRAMES, _CLOCKED, _MASK, _UNSET = range(1_000, 1_005)
+_PLAIN_REGISTERS = 2_000
+_OPTIONS = (
+    Register.TIMER,
+    Register.WBSTAR,
+    Register.RESERVED_13,
+    Register.COR0,
+    Register.COR1,
+    Register.IDCODE,
+)
+"""Registers whose values `checks` looks at: here it is enough that they are written."""
 _NAMES = {
     **{int(command): command.name for command in Command},
     **{_CRC: "CRC", _FRAMES: "frames", _CLOCKED: "clocks", _MASK: "mask"},
     _UNSET: f"multi-frame writes without {_SET}",
+    **{_PLAIN_REGISTERS + register: register.name for register in _OPTIONS},
 }
-"""Names of steps by number: of a command its value, which `checks` knows to be one of these."""
+"""Names of steps by number: of a command its value, which `checks` knows to be one of these, of a
+register in `_OPTIONS` its number above `_PLAIN_REGISTERS`."""
 _REGISTER_SHIFT, _MASK_SHIFT = 50, 32
 """Steps of other registers are numbered by register, mask (`checks` allows bits below 18) and
 value."""
@@ -145,7 +157,9 @@ def _steps(segment: Segment, family: Family) -> Iterator[Step]:
     numbers[packets.to(Register.CRC)] = _CRC
     commands = packets.to(Register.CMD)
     numbers[commands] = packets.value[commands]
-    numbers[packets.commands(*_UNORDERED)] = -1
+    numbers[_unordered(packets)] = -1
+    for register in _OPTIONS:
+        numbers[packets.to(register)] = _PLAIN_REGISTERS + register
     sent = np.concatenate([packets.to(Register.FDRI), packets.to(Register.MFWR)])
     numbers[sent] = _sorts(segment, family)[sent]
     for register in (Register.CTL0, Register.CTL1):
@@ -161,6 +175,15 @@ def _steps(segment: Segment, family: Family) -> Iterator[Step]:
     yield Step("SYNC", segment.start - 1)
     for index in steps[~again].tolist():
         yield Step(_name(int(numbers[index]), family), int(packets.at[index]))
+
+
+def _unordered(packets: Packets) -> Indices:
+    """Return the indices of the commands that forms leave out: NULL only once a CRC covers it."""
+    chosen = packets.commands(*_UNORDERED)
+    starts = packets.commands(Command.RCRC)
+    bare = chosen < starts[0] if len(starts) else np.ones(len(chosen), np.bool_)
+    unordered: Indices = chosen[~bare | (packets.value[chosen] != Command.NULL)]
+    return unordered
 
 
 def _number(register: Register, masks: Indices, values: Indices) -> Indices:

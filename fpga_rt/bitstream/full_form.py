@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from fpga_rt.arch.devices import Device
-from fpga_rt.arch.families import SERIES7
+from fpga_rt.arch.families import SERIES7, ULTRASCALE
 from fpga_rt.bitstream.expand import Frames
 from fpga_rt.bitstream.multi_frame import plan, write_compressed
 from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.placement import Placed, device_addresses, overlay
-from fpga_rt.bitstream.rules import MULTI_FRAME_BIT
+from fpga_rt.bitstream.rules import DEFAULT_OPTIONS, MULTI_FRAME_BIT
 from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.writer import StreamWriter
 
@@ -36,8 +36,8 @@ class _Settings(NamedTuple):
     start_nops: int
 
 
-_SERIES7 = _Settings(0x02003FE5, 0, 0x401, 0x501, 0x501, 1, 100)
-_ULTRASCALE = _Settings(0x38003FE5, 0x00400000, 1, 0x101, 0x101, 2, 20)
+_SERIES7 = _Settings(*DEFAULT_OPTIONS[SERIES7.name], 0x401, 0x501, 0x501, 1, 100)
+_ULTRASCALE = _Settings(*DEFAULT_OPTIONS[ULTRASCALE.name], 1, 0x101, 0x101, 2, 20)
 
 
 def full_stream(

@@ -91,9 +91,11 @@ def device_of(stream: ConfigurationStream, expected: Device | None = None) -> De
         )
     if found is None or not found.columns:
         names = ", ".join(name for name in devices() if device(name).columns)
+        step = "`fpga-rt geometry learn` derives it from a compressed full bitstream"
+        if stream.nested:
+            step = "no geometry can be learned of a device with several dies, as this one has"
         raise ArtifactError(
-            f"IDCODE: got {texts}, expected that of a device with known geometry: {names}; "
-            "`fpga-rt geometry learn` derives it from a compressed full bitstream"
+            f"IDCODE: got {texts}, expected that of a device with known geometry: {names}; {step}"
         )
     return found
 

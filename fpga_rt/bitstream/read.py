@@ -157,10 +157,12 @@ def _no_sync(origin_bytes: int) -> ArtifactError:
 class _Reader:
     """Reads the stream of a file and those nested in it.
 
-    `left` is how many segments may follow in the file, `packets_left` how many packets.
+    `left` is how many segments may follow in the file, `packets_left` how many packets;
+    `most_crcs` how many CRCs a segment may have, None for any number.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_crcs: int | None) -> None:
+        self.most_crcs = most_crcs
         self.left = MAX_SEGMENTS
         self.packets_left = MAX_FILE_PACKETS
 
@@ -183,7 +185,7 @@ class _Reader:
                     "expected 1 to 4 for each die; the stream is corrupt: build or fetch it again"
                 )
             self.left -= 1
-            segment = read_segment(words, sync + 1, origin_bytes)
+            segment = read_segment(words, sync + 1, origin_bytes, self.most_crcs)
             self.packets_left -= len(segment.packets)
             if self.packets_left < 0:
                 raise ArtifactError(
@@ -223,13 +225,17 @@ class _Reader:
                 yield self.read(inner, int(sync[0]), origin, depth + 1)
 
 
-def parse(data: bytes) -> ConfigurationStream:
+def parse(data: bytes, most_crcs: int | None = None) -> ConfigurationStream:
     """Parse a .bit file, or a .bin file of either byte order.
+
+    Args:
+        data: The file.
+        most_crcs: How many CRCs a segment may have before one is computed; any number by default.
 
     Raises:
         ArtifactError: The file is too large, its header is corrupt or its length wrong, there is
-            no sync word, the words are no packets, there are too many of them, or streams are
-            nested too deep.
+            no sync word, the words are no packets, there are too many of them or of CRCs, or
+            streams are nested too deep.
     """
     if len(data) > MAX_FILE_BYTES:
         raise ArtifactError(
@@ -238,4 +244,6 @@ def parse(data: bytes) -> ConfigurationStream:
         )
     header, origin_bytes = _split_header(data)
     words, sync, swapped = _stream_words(data, origin_bytes)
-    return replace(_Reader().read(words, sync, origin_bytes), header=header, swapped=swapped)
+    return replace(
+        _Reader(most_crcs).read(words, sync, origin_bytes), header=header, swapped=swapped
+    )

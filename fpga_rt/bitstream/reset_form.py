@@ -35,11 +35,10 @@ from fpga_rt.bitstream.placement import (
     device_addresses,
     overlay,
 )
-from fpga_rt.bitstream.rules import CLOCK_BIT, NO_RESET
+from fpga_rt.bitstream.rules import CLOCK_BIT, DEFAULT_OPTIONS, NO_RESET
 from fpga_rt.bitstream.writer import StreamWriter
 from fpga_rt.errors import ArtifactError
 
-_COR0 = 0x38003FE5
 _SYNC_NOPS = 132
 _RESTORE_BIT, _HOLD_BIT = 0x100, 0x400
 """Bits of CTL0 around a reset: 8 lets GRESTORE act on the region only, 10 is set during a load."""
@@ -217,7 +216,7 @@ def _plus_clocks(writer: StreamWriter, device: Device, placed: Placed) -> None:
 
 def _plus_shutdown(writer: StreamWriter, device: Device) -> None:
     _plus_begin(writer, device)
-    writer.write(Register.COR0, _COR0)
+    writer.write(Register.COR0, DEFAULT_OPTIONS[device.family.name][0])
     writer.command(Command.SHUTDOWN)
     writer.nop()
     writer.crc()

@@ -16,13 +16,27 @@ MULTI_FRAME_BIT = 0x1000
 """Bit of CTL1 that is set while a stream has multi-frame writes."""
 CLOCK_BIT = 0x20000
 """UltraScale+: bit of CTL1 that is set while clocks of columns are held or released."""
-PARTIAL_COR0 = 0x38003FE5
-"""UltraScale+: start-up options that partials repeat, as Vivado writes them by default."""
+DEFAULT_OPTIONS = {
+    SERIES7.name: (0x02003FE5, 0),
+    ULTRASCALE.name: (0x38003FE5, 0x00400000),
+    ULTRASCALE_PLUS.name: (0x38003FE5, 0x00400000),
+}
+"""COR0 and COR1, the start-up options, as Vivado writes them by default; so do all public files."""
+_OWN_OPTIONS = (0x037E0FC0, 0xF)
+"""Bits of COR0 and COR1 that a designer may choose without harm (UG470, tables for both): DONE_PIPE
+and DRIVE_DONE, OSCFSEL of the master modes, MATCH_CYCLE and LOCK_CYCLE; page size and first read of
+a parallel flash. The others choose the start-up clock, hold outputs or writes back for good, or let
+a read-back CRC halt a device whose frames a partial has changed."""
 NO_RESET = (50, 0xE00009BC)
 """7-series: which word of a reset mask frame has which value where nothing is reset."""
+MOST_CRCS = 16
+"""CRCs in a segment of a stream that may be loaded; the forms have three at most."""
 SIMULATION_FRAMES = 4
 """Frames that a simulation bitstream writes, without the flush frame."""
 REBUILD = "build or fetch the bitstream again"
+
+ZERO_ONLY = (Register.TIMER, Register.WBSTAR, Register.RESERVED_13)
+"""Settings that full streams write zero to: no watchdog, no other boot address."""
 
 _COMMANDS = {
     Command.NULL,
@@ -59,15 +73,15 @@ _MULTI_FRAME_WORDS = {SERIES7.name: (4, 8), ULTRASCALE.name: (7,), ULTRASCALE_PL
 class Rules:
     """What streams of one kind and family may write.
 
-    `control` are the bits of CTL0 and CTL1 that may change; `cor0` is the only value of COR0, None
-    for any; `full` asks what only full streams have to keep.
+    `control` are the bits of CTL0 and CTL1 that may change; `options` has start-up options, their
+    values and the bits of these that may differ; `full` asks what only full streams have to keep.
     """
 
     commands: frozenset[int]
     registers: frozenset[int]
     control: tuple[int, int]
     multi_frame_words: tuple[int, ...]
-    cor0: int | None
+    options: tuple[tuple[Register, int, int], ...]
     full: bool
 
 
@@ -83,11 +97,17 @@ def rules_of(family: Family, full: bool) -> Rules:
         commands |= {Command.AGHIGH, Command.LFRM, Command.RCAP}
         registers |= {Register.COR0}
         control = (0x500, MULTI_FRAME_BIT | CLOCK_BIT)
+    cor0, cor1 = DEFAULT_OPTIONS[family.name]
+    free = _OWN_OPTIONS if full else (0, 0)
     return Rules(
         frozenset(commands),
         frozenset(registers),
         control,
         _MULTI_FRAME_WORDS[family.name],
-        None if full else PARTIAL_COR0,
+        (
+            *((register, 0, 0) for register in ZERO_ONLY),
+            (Register.COR0, cor0, free[0]),
+            (Register.COR1, cor1, free[1]),
+        ),
         full,
     )

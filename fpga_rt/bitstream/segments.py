@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from fpga_rt.bitstream.crc import REGISTER_TERM, crcs_of_intervals
 from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.walk import Indices, Packets, walk
+from fpga_rt.errors import ArtifactError
 
 _UNCOUNTED = (Register.CRC, Register.LOUT, Register.NESTED, Register.CIPHERTEXT)
 _COUNTED = ~np.isin(np.arange(32), _UNCOUNTED)
@@ -113,13 +114,23 @@ def last_before(chosen: Indices, count: int) -> Indices:
     return found
 
 
-def read_segment(words: NDArray[np.uint32], start: int, origin_bytes: int = 0) -> Segment:
+def read_segment(
+    words: NDArray[np.uint32], start: int, origin_bytes: int = 0, most_crcs: int | None = None
+) -> Segment:
     """Read the segment whose first packet is `words[start]`; see `walk.walk`.
 
     Raises:
-        ArtifactError: A word is no packet, or a packet runs past the end.
+        ArtifactError: A word is no packet, a packet runs past the end, or there are more than
+            `most_crcs`.
     """
     packets = walk(words, start, origin_bytes)
+    crcs = packets.to(Register.CRC)
+    if most_crcs is not None and len(crcs) > most_crcs:
+        raise ArtifactError(
+            f"CRC at byte {origin_bytes + 4 * int(packets.at[crcs[most_crcs]])}: got {len(crcs):,} "
+            f"in a segment, expected at most {most_crcs}; with a CRC per frame two streams spliced "
+            "at a frame would match: build the bitstream without that option"
+        )
     ended = len(packets) and _ends_itself(packets)
     stop = int(packets.stop[-1]) if ended else len(words)
     return Segment(start, stop, packets, _computed(words, packets))
@@ -157,8 +168,11 @@ def _terms(words: NDArray[np.uint32], packets: Packets, counted: Indices) -> NDA
             np.bitwise_xor(words[start:stop], effect, out=terms[at : at + stop - start])
             at += stop - start
         return terms
-    sizes = stops - starts
-    begins = np.cumsum(sizes) - sizes
-    places = np.arange(int(sizes.sum())) + np.repeat(starts - begins, sizes)
-    gathered: NDArray[np.uint32] = words[places] ^ np.repeat(effects, sizes)
+    first = int(starts[0])
+    change = np.zeros(int(stops[-1]) - first + 1, np.int8)
+    change[starts - first] += 1  # of payloads that follow each other directly one starts where
+    change[stops - first] -= 1  # the other stops
+    covered = np.cumsum(change[:-1], dtype=np.int8).view(np.bool_)
+    gathered: NDArray[np.uint32] = words[first : int(stops[-1])][covered]
+    gathered ^= np.repeat(effects, stops - starts)
     return gathered

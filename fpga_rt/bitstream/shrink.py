@@ -200,17 +200,21 @@ def _write_anew(
     data: NDArray[np.int64],
     rules: _Rules,
 ) -> bool:
-    """Write what the packets `data` write; tell whether there are multi-frame writes."""
+    """Write what the packets `data` write; tell whether it is announced as for multi-frame writes.
+
+    So it is where a second pass leaves out frames that the first has written.
+    """
     passes = list(_passes(stream, segment, data, rules.device))
     unchanged = _unchanged(rules, passes)
     known = [] if rules.against is None else [rules.against]
     grouped = False
-    for frames in passes[-1:] if rules.single_pass else passes:
+    for number, frames in enumerate(passes[-1:] if rules.single_pass else passes):
         placed = place(rules.device, frames)
         placed = placed.take(~np.isin(placed.addresses, unchanged))
         chosen = plan(placed, _held(placed, known))
         write_compressed(writer, placed, chosen)
-        grouped = grouped or bool(chosen.groups)
+        shorter = number > 0 and not chosen.in_runs.all()
+        grouped = grouped or bool(chosen.groups) or shorter
         known.append(frames)
     return grouped
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.families import SERIES7, ULTRASCALE, ULTRASCALE_PLUS
 from fpga_rt.bitstream.packets import Command, Register
-from fpga_rt.bitstream.segments import CrcCheck, Run, Segment
-from fpga_rt.bitstream.walk import Indices
+from fpga_rt.bitstream.segments import CrcCheck, Run, Segment, last_before
+from fpga_rt.bitstream.walk import Indices, Packets
 
 ENCRYPTED_BIT = 1 << 6
 """Bit of CTL0 that turns the decryptor on (UG470 table 5-27)."""
@@ -107,7 +107,7 @@ class ConfigurationStream:
     def encrypted(self) -> bool:
         """Whether frames are encrypted: what follows the last packet cannot be read."""
         marks = self.writes_to(Register.CIPHERTEXT) + self.writes_to(Register.CBC)
-        return marks > 0 or any((v & ENCRYPTED_BIT).any() for v in self._values(Register.CTL0))
+        return marks > 0 or any(_switches_on(s.packets, ENCRYPTED_BIT) for s in self.segments)
 
     def writes_to(self, register: int) -> int:
         """Return how many packets write to a register."""
@@ -119,3 +119,13 @@ class ConfigurationStream:
 
     def _values(self, register: int) -> list[Indices]:
         return [s.packets.value[s.packets.to(register)] for s in self.segments]
+
+
+def _switches_on(packets: Packets, bit: int) -> bool:
+    """Tell whether a write of CTL0 sets a bit; those outside the MASK before it are left alone."""
+    controls = packets.to(Register.CTL0)
+    if not len(controls):
+        return False
+    masks = last_before(packets.to(Register.MASK), len(packets))[controls]
+    masked = np.where(masks < 0, 0, packets.value[masks])
+    return bool(np.any(packets.value[controls] & masked & bit))

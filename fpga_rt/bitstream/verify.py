@@ -36,8 +36,9 @@ from fpga_rt.bitstream.checks import refusal
 from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.forms import departure, is_plain
 from fpga_rt.bitstream.packets import BUS_WIDTH, DUMMY, NOP, TRAILING_NOPS
+from fpga_rt.bitstream.parts import names_device
 from fpga_rt.bitstream.read import identity, parse
-from fpga_rt.bitstream.rules import IDCODE_MASK, SIMULATION_FRAMES, rules_of
+from fpga_rt.bitstream.rules import IDCODE_MASK, MOST_CRCS, SIMULATION_FRAMES, rules_of
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices
@@ -98,7 +99,7 @@ def verify_partial(
         ArtifactError: It must not be loaded; one reason, with its byte offset in `data`.
     """
     region = _region_of(device, partition)
-    stream = parse(data)
+    stream = parse(data, MOST_CRCS)
     written = _checked(stream, device, region, whole_columns)
     inside = np.isin(written.addresses, region.inside)  # routing beside a region comes before it
     found = identity(written.words[inside])
@@ -131,12 +132,14 @@ def verify(
     Raises:
         ArtifactError: It must not be loaded; one reason, with its byte offset in `data`.
     """
+    stream = parse(data, MOST_CRCS)
     if not device.columns:
+        dies = "no geometry can be learned of a device with several dies, as this stream is for"
+        learn = "learn it from a compressed full bitstream, if it has one die"
         raise ArtifactError(
             f"the geometry of {device.name} is unknown, expected frame addresses to check against; "
-            "learn it from a compressed full bitstream"
+            f"{dies if stream.nested else learn}"
         )
-    stream = parse(data)
     chosen = None if region is None else _region(frame_order(device), region, "the region")
     if region is None and stream.kind == "full":
         written = _checked_full(stream, device)
@@ -182,6 +185,7 @@ def _check_packets(stream: ConfigurationStream, device: Device, full: bool) -> N
             "the frames of this stream are encrypted, expected plain frame data; they cannot be "
             "read or verified: build the bitstream without encryption"
         )
+    _check_part(stream, device)
     _check_surroundings(stream, 1 if full or device.family is not ULTRASCALE_PLUS else None)
     rules = rules_of(device.family, full)
     for segment in stream.segments:
@@ -189,6 +193,23 @@ def _check_packets(stream: ConfigurationStream, device: Device, full: bool) -> N
         if fault is not None:
             where = stream.byte(fault.word)
             refuse(fault.what, where, fault.got, fault.expected, fault.step)
+
+
+def _check_part(stream: ConfigurationStream, device: Device) -> None:
+    """Check that the header, if there is one, names the device that the IDCODE is of.
+
+    Another IDCODE is left to the check of the packets.
+    """
+    alien = any((idcode ^ device.idcode) & IDCODE_MASK for idcode in stream.idcodes)
+    if stream.part is None or alien or names_device(stream.part, device):
+        return
+    refuse(
+        "part in the .bit header",
+        0,
+        repr(stream.part),
+        f"one of {device.name}, since IDCODE 0x{device.idcode:08X} in the stream is that of it",
+        f"the file was put together from two: build the bitstream for {device.name}",
+    )
 
 
 def _check_surroundings(stream: ConfigurationStream, segments: int | None) -> None:
@@ -228,12 +249,14 @@ def _first(wrong: NDArray[np.bool_]) -> int:
 def _check_lead_in(stream: ConfigurationStream, start: int, stop: int) -> None:
     """Check the words before a sync word."""
     lead_in = stream.words[start:stop]
-    odd = np.flatnonzero(lead_in != DUMMY)
-    if len(odd) and (len(odd) != 2 or tuple(lead_in[odd[0] : odd[0] + 2]) != BUS_WIDTH):
+    odd = _first(lead_in != DUMMY)
+    if tuple(lead_in[odd : odd + 2]) == BUS_WIDTH:
+        odd += 2 + _first(lead_in[odd + 2 :] != DUMMY)
+    if odd < len(lead_in):
         refuse(
             "word before the sync word",
-            stream.byte(start + int(odd[0])),
-            f"0x{lead_in[odd[0]]:08X}",
+            stream.byte(start + odd),
+            f"0x{lead_in[odd]:08X}",
             "dummy words and at most one bus width pattern",
         )
 
@@ -256,6 +279,7 @@ def _checked_full(stream: ConfigurationStream, device: Device) -> Frames:
         expected = f"all {device.total_frames:,} of {device.name}"
         refuse("full stream", stream.byte(0), f"{count:,} frames", expected)
     _check_form(stream, device, full=True)
+    written.check_once()
     return written.last
 
 
@@ -291,7 +315,11 @@ def _checked(
     written.check_pads()
     if whole_columns and not simulated:
         written.check_columns()
-    written.check_masks(None if region is None else region.cells)
+    chosen = None if region is None else region.cells
+    written.check_masks(chosen)
     _check_form(stream, device, full=False)
+    written.check_once()
+    if whole_columns:
+        written.check_reset(chosen)
     written.check_clocks()
     return written.last

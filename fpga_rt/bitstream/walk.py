@@ -34,6 +34,7 @@ MAX_PACKETS = 1 << 18
 _STEPS, _SPARSE_WORDS, _WINDOW_WORDS = 32, 512, 1 << 15
 _NEAR_WORDS = 8
 _OPCODE = 3 << 27
+_REGISTERS = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,23 +94,28 @@ class Packets:
 
     def to(self, register: int) -> Indices:
         """Return the indices of the packets that write to a register."""
-        if register not in self._indices:
-            self._indices[register] = np.flatnonzero(self.writes & (self.register == register))
-        return self._indices[register]
+        indices, bounds = self._by_register
+        found: Indices = indices[bounds[register] : bounds[register + 1]]
+        return found
 
     def commands(self, *commands: int) -> Indices:
         """Return the indices of the packets that give one of these commands."""
         found = self.to(Register.CMD)
         values = self.value[found]
-        chosen = np.zeros(len(found), np.bool_)
-        for command in commands:
+        chosen = values == commands[0]
+        for command in commands[1:]:
             chosen |= values == command
-        return found[chosen]
+        given: Indices = found[chosen]
+        return given
 
     @cached_property
-    def _indices(self) -> dict[int, Indices]:
-        """What `to` has found so far."""
-        return {}
+    def _by_register(self) -> tuple[Indices, list[int]]:
+        """The indices of all packets that write, by register, and where those of each begin."""
+        indices = np.flatnonzero(self.writes)
+        registers = self.register[indices].astype(np.uint8)  # no register, -1, comes last
+        order = np.argsort(registers, kind="stable")
+        bounds = np.searchsorted(registers[order], np.arange(_REGISTERS + 1, dtype=np.uint8))
+        return indices[order], bounds.tolist()
 
 
 def walk(words: NDArray[np.uint32], start: int, origin_bytes: int = 0) -> Packets:
@@ -217,20 +223,22 @@ def _window(words: NDArray[np.uint32], at: int) -> tuple[Indices, int]:
     count[(header & _OPCODE) == 0] = 0
     behind = maybe + 1 + count
     inside = np.flatnonzero(behind < size)
-    behind[inside] = _behind_run(nops)[behind[inside]]
+    behind[inside] = _behind_runs(nops, behind[inside])
     number = np.full(size + 1, len(maybe))
     number[maybe] = np.arange(len(maybe))
     chain = _chain(number[np.minimum(behind, size)])
     return at + maybe[chain], min(at + int(behind[chain[-1]]), len(words))
 
 
-def _behind_run(members: NDArray[np.bool_]) -> Indices:
-    """Return (n + 1,): for each place the first one, from there on, that is no member."""
+def _behind_runs(members: NDArray[np.bool_], places: Indices) -> Indices:
+    """Return for each of some places the first one, from there on, that is no member."""
+    if not members[places].any():
+        return places
     length = len(members)
-    onward = np.arange(length + 1)
-    onward[:-1][members] = length
+    onward = np.arange(length)
+    onward[members] = length
     behind: Indices = np.minimum.accumulate(onward[::-1])[::-1]
-    return behind
+    return behind[places]
 
 
 def _chain(following: Indices) -> Indices:
@@ -269,8 +277,9 @@ def _packets(words: NDArray[np.uint32], at: Indices, before: int) -> Packets:
 
 def _end(packets: Packets) -> int | None:
     """Return how many packets there are up to the one that ends the segment, None for no end."""
-    closing = np.concatenate([packets.commands(Command.DESYNC), packets.to(Register.CIPHERTEXT)])
-    return int(closing.min()) + 1 if len(closing) else None
+    desync = (packets.register == Register.CMD) & (packets.value == Command.DESYNC)
+    closing = packets.writes & (desync | (packets.register == Register.CIPHERTEXT))
+    return int(closing.argmax()) + 1 if closing.any() else None
 
 
 def _inherited(register: Indices, inherits: NDArray[np.bool_], before: int) -> Indices:

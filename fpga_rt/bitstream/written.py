@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device
 from fpga_rt.arch.families import SERIES7, FrameAddress
-from fpga_rt.arch.partials import Cell
+from fpga_rt.arch.partials import Cell, runs
 from fpga_rt.bitstream.clocks import PLUS_ECC_WORDS, released_by
 from fpga_rt.bitstream.expand import (
     RESET_MASK,
@@ -22,7 +22,8 @@ from fpga_rt.bitstream.expand import (
     last_written,
     segment_writes,
 )
-from fpga_rt.bitstream.rules import NO_RESET, REBUILD
+from fpga_rt.bitstream.packets import Register
+from fpga_rt.bitstream.rules import MULTI_FRAME_BIT, NO_RESET, REBUILD
 from fpga_rt.bitstream.segments import Run
 from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.stream import ConfigurationStream
@@ -123,6 +124,31 @@ class WrittenFrames:
                 "use the bitstream of that partition",
             )
 
+    def check_once(self) -> None:
+        """Check that no segment writes a frame again; for a region that is reset, a third time.
+
+        Raises:
+            ArtifactError: One does.
+        """
+        most = 2 if self.masks else 1
+        count = np.count_nonzero(self.all.addresses != PAD)
+        if most == 1 and count == len(self.last.addresses):
+            return
+        for part in self.parts:
+            written = part.addresses != PAD
+            addresses, at = part.addresses[written], part.at[written]
+            order = np.argsort(addresses, kind="stable")
+            ordered = addresses[order]
+            again = order[most:][ordered[most:] == ordered[:-most]]
+            if len(again):
+                index = int(again.min())
+                refuse(
+                    f"frame 0x{addresses[index]:08X}",
+                    self.stream.byte(int(at[index])),
+                    "a frame that was written before",
+                    "one that was not" if most == 1 else "each frame in two passes at most",
+                )
+
     def check_pads(self) -> None:
         """Check that the pad frames between rows are zero.
 
@@ -171,6 +197,67 @@ class WrittenFrames:
         """
         for mask in self.masks:
             self._check_mask(mask, self._marked(cells))
+
+    def check_reset(self, cells: frozenset[Cell] | None) -> None:
+        """Check that a partial that resets a region writes all of it, on the 7-series twice.
+
+        The region are `cells`, or for None, on the 7-series, the columns that are written.
+
+        Raises:
+            ArtifactError: It does not.
+        """
+        if not self.masks and len(self.parts) == 1:
+            return
+        if self.masks:
+            self._check_passes()
+            cells = self._written_cells if cells is None else cells
+        order = frame_order(self.device)
+        if cells is None or not order.length:
+            return
+        due = order.listed(runs(self.device, cells))
+        missing = due[~np.isin(due, self.last.addresses)]
+        if len(missing):
+            refuse(
+                f"frame 0x{int(missing[0]):08X}",
+                self.stream.byte(int(self.all.at[-1])),
+                f"{len(missing):,} of {len(due):,} frames of the region left as they are",
+                "all written, since the region is reset",
+                "load a difference stream over its base only",
+            )
+
+    def _check_passes(self) -> None:
+        """Check that every frame is written twice: close to blank first, the module second.
+
+        Frames with the same contents in both passes may be left out of the second one where
+        multi-frame writes are announced: `shrink` leaves them out.
+        """
+        written = self.all.addresses != PAD
+        addresses, at = self.all.addresses[written], self.all.at[written]
+        frames, firsts = np.unique(addresses, return_index=True)
+        again = np.ones(len(addresses), np.bool_)
+        again[firsts] = False
+        end = int(again.argmax()) if again.any() else len(addresses)
+        second = len(addresses) - end
+        controls = [s.packets.value[s.packets.to(Register.CTL1)] for s in self.stream.segments]
+        if np.any(np.concatenate(controls) & MULTI_FRAME_BIT):
+            whole = end == len(frames) and second > 0
+        else:
+            whole = np.array_equal(addresses[:end], addresses[end:])
+        if not whole:
+            refuse(
+                "frames of a region that is reset",
+                self.stream.byte(int(at[min(end, len(at) - 1)])),
+                f"{end:,} in a first pass and {second:,} after it of {len(frames):,}",
+                "each in both passes, close to blank first and the module second",
+                "load a stream of one pass as a difference only",
+            )
+
+    @property
+    def _written_cells(self) -> frozenset[Cell]:
+        """The columns with fabric of which a logic frame is written."""
+        marked, rows = self._marked(None), self.device.rows
+        found = [Cell(rows[row], column) for row, column in np.argwhere(marked).tolist()]
+        return frozenset(cell for cell in found if cell.row.has_fabric(cell.column))
 
     def _marked(self, cells: frozenset[Cell] | None) -> NDArray[np.bool_]:
         """Return (rows, columns) bool: which columns a reset mask has to mark."""

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fpga_rt.bitstream.crc import (
+    _FOLD,
+    _SHORT_FOLD,
     REGISTER_TERM,
     crc_of_terms,
     crc_of_writes,
@@ -60,9 +62,18 @@ def test_every_single_bit_of_a_long_stream_changes_the_crc() -> None:
         assert crc_of_terms(terms) != 0
 
 
-@pytest.mark.parametrize("count", [3, 100])  # looked up one by one, and many at a time
+@pytest.mark.parametrize("relation", [_FOLD, _SHORT_FOLD])
+def test_a_word_may_be_folded_onto_those_behind_it(relation: tuple[int, ...]) -> None:
+    words = [0] * (relation[-1] + 1)
+    words[0] = 0x12345678
+    folded = [0, *(0x12345678 * (place in relation) for place in range(1, len(words)))]
+    assert bit_serial(words, [0] * len(words)) == bit_serial(folded, [0] * len(words))
+
+
+@pytest.mark.parametrize("count", [3, 100, 2_000])  # one by one, side by side, in several batches
 def test_intervals_equal_the_definition(count: int) -> None:
-    sizes = np.resize([1, 0, 104, 376, 377, 5], count)
+    sizes = np.resize([1, 0, 104, 376, 377, 5, 80, 81, 753], count)
+    sizes[40:] //= 4
     stops = np.cumsum(sizes)
     words = words_of(int(stops[-1]))
     due = [
@@ -70,6 +81,17 @@ def test_intervals_equal_the_definition(count: int) -> None:
         for stop, size in zip(stops.tolist(), sizes, strict=True)
     ]
     assert crcs_of_intervals(words ^ REGISTER_TERM[2], stops).tolist() == due
+
+
+def test_intervals_of_very_different_lengths() -> None:
+    sizes = np.array([*range(0, 60), 40_000, 16_384, 16_385, 9_000, *range(0, 900, 50)])
+    stops = np.cumsum(sizes)
+    words = words_of(int(stops[-1]))
+    due = [
+        crc_of_terms(words[stop - size : stop].copy())
+        for stop, size in zip(stops.tolist(), sizes.tolist(), strict=True)
+    ]
+    assert crcs_of_intervals(words, stops).tolist() == due
 
 
 def test_no_intervals_have_no_crcs() -> None:

@@ -83,7 +83,10 @@ def test_a_crc_per_frame_names_each_frame_and_repeats_a_name_for_a_pad() -> None
             "1 frames from frame address 0x0000007F on: xc7z020 has 0 there",
         ),
         ([(Register.CBC, [0] * 4)], "the frames of this stream are encrypted, expected plain"),
-        ([(Register.CTL0, [0x40])], "the frames of this stream are encrypted, expected plain"),
+        (
+            [(Register.MASK, [0x40]), (Register.CTL0, [0x40])],
+            "the frames of this stream are encrypted, expected plain",
+        ),
     ],
 )
 def test_what_cannot_be_expanded_is_refused(writes: list[tuple[int, list[int]]], text: str) -> None:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import board
-from fpga_rt.arch.devices import Device
+from fpga_rt.arch.devices import Device, device
 from fpga_rt.arch.families import SERIES7
-from fpga_rt.arch.floorplan import cells
+from fpga_rt.arch.floorplan import Rectangle, cells, place
+from fpga_rt.arch.partials import Cell
 from fpga_rt.bitstream.build import Form, build
 from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.packets import DUMMY, SYNC, Command, Register
 from fpga_rt.bitstream.read import identity_words, parse
+from fpga_rt.bitstream.shrink import shrink
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.bitstream.writer import StreamWriter
@@ -286,7 +288,7 @@ def plus_partial() -> tuple[Device, ConfigurationStream]:
         ((0, 1, 2), "order of the stream at byte 920508: got the end, expected SYNC"),
         (
             (1, 0, 2, 3),
-            "at byte 644: got SHUTDOWN, expected CTL0[500]=400 or CTL1[1000]=1000 or ",
+            "at byte 636: got COR0, expected CTL0[500]=400 or CTL1[1000]=1000 or frames",
         ),
         ((0, 1, 2, 3, 3), "order of the stream at byte 945944: got SYNC, expected the end"),
         ((3, 1, 2, 0), "held clocks at byte "),
@@ -304,3 +306,146 @@ def test_the_segments_of_ultrascale_plus_are_four(order: tuple[int, ...], text: 
     with pytest.raises(ArtifactError) as caught:
         verify(data, chip)
     assert text in str(caught.value)
+
+
+def full(name: str = "xc7z020") -> tuple[Device, Writes]:
+    """Return a device, and the writes of a full stream for it."""
+    chip = device(name)
+    addresses = frame_order(chip).run(0, 2)
+    frames = Frames(addresses, np.ones((2, chip.family.frame_words), np.uint32))
+    (writes,) = writes_of(build(chip, frames, Form.FULL))
+    return chip, writes
+
+
+def full_reason(chip: Device, writes: Writes) -> str:
+    with pytest.raises(ArtifactError) as caught:
+        verify(joined([writes]), chip)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["xc7z020", "xck26"])
+def test_a_full_stream_leaves_nothing_out_before_its_frames(name: str) -> None:
+    chip, writes = full(name)
+    verify(joined([writes]), chip)
+    first = places(writes, Register.FDRI)[0]
+    told = ("got WBSTAR, expected TIMER;", "got NULL, expected WBSTAR;", "got RCRC, expected NULL;")
+    for at in range(first):
+        if writes[at] == WCFG:
+            continue
+        text = full_reason(chip, without(writes, at))
+        if at < len(told):
+            assert told[at] in text
+    assert "got NULL, expected RCRC;" in full_reason(chip, [*writes[:3], *writes[2:]])
+
+
+@pytest.mark.parametrize(
+    ("name", "register", "bits", "text"),
+    [
+        ("xc7z020", Register.COR0, 1 << 17 | 1 << 24 | 7 << 6 | 7 << 9, None),
+        ("xc7z020", Register.COR0, 2 << 15, "0x02003FE5, but for bits of 0x37E0FC0"),
+        ("xc7z020", Register.COR0, 2, "got 0x02003FE7, expected 0x02003FE5, but for bits of 0x37E"),
+        ("xc7z020", Register.COR0, 1 << 27, "got 0x0A003FE5, expected 0x02003FE5"),
+        ("xc7z020", Register.COR1, 0xF, None),
+        ("xc7z020", Register.COR1, 1 << 8, "got 0x00000100, expected 0x00000000, but for bits"),
+        ("xck26", Register.COR1, 3, None),
+        ("xck26", Register.COR1, 1 << 22, "got 0x00000000, expected 0x00400000, but for bits of"),
+        ("xck26", Register.TIMER, 1, "TIMER at byte 12: got 0x00000001, expected 0x00000000;"),
+    ],
+)
+def test_start_up_options_may_differ_where_it_does_no_harm(
+    name: str, register: Register, bits: int, text: str | None
+) -> None:
+    chip, writes = full(name)
+    (at,) = places(writes, register)
+    writes[at] = (register, [writes[at][1][0] ^ bits])
+    if text is None:
+        assert verify(joined([writes]), chip).kind == "full"
+    else:
+        assert text in full_reason(chip, writes)
+
+
+def test_a_partial_keeps_the_start_up_options() -> None:
+    segments = plus()
+    (at,) = places(segments[1], Register.COR0)
+    segments[1][at] = (Register.COR0, [0x38003FE5 ^ 1 << 17])
+    assert "got 0x38023FE5, expected 0x38003FE5; build" in plus_reason(segments)
+
+
+def test_a_bit_of_a_control_register_that_its_mask_leaves_out_encrypts_nothing() -> None:
+    writes = series7()
+    at = places(writes, Register.CTL0)[1]
+    writes[at] = (Register.CTL0, [0x440])
+    assert "got CTL0[400]=440, expected CTL0[400]=400;" in reason(joined([writes]), PAIR)
+
+
+def passes(writes: Writes) -> tuple[slice, slice]:
+    """Return where the two passes of a reset stream of one run are: WCFG, FAR and FDRI each."""
+    _, first, second = places(writes, Register.FDRI)
+    return slice(first - 2, first + 1), slice(second - 2, second + 1)
+
+
+def test_a_reset_takes_both_passes() -> None:
+    first, second = passes(series7())
+    for left_out, expected in ((first, 72), (second, 72)):
+        writes = series7()
+        del writes[left_out]
+        data = joined([writes])
+        assert (
+            f"got {expected} in a first pass and 0 after it of 72, expected each in both passes, "
+            "close to blank first and the module second"
+        ) in reason(data, PAIR)
+        assert verify_partial(data, PYNQ.device, PAIR, whole_columns=False).coverage == 1
+    writes = series7()
+    third = [*writes[: second.stop], *writes[second], *writes[second.stop :]]
+    text = "got a frame that was written before, expected each frame in two passes at most"
+    assert text in reason(joined([third]), PAIR)
+
+
+def test_a_shrunk_reset_leaves_out_what_its_first_pass_has_written() -> None:
+    addresses = frame_order(PYNQ.device).partition(PAIR)
+    words = np.zeros((len(addresses), FRAME), np.uint32)
+    words[::9] = np.random.default_rng(1).integers(0, 1 << 32, words[::9].shape)
+    original = build(PYNQ.device, Frames(addresses, words), Form.RESET)
+    small = shrink(original, PYNQ.device).data
+    verify_partial(small, PYNQ.device, PAIR)
+    (writes,) = writes_of(small)
+    verify_partial(joined([writes]), PYNQ.device, PAIR)
+    repeats, data = places(writes, Register.MFWR), places(writes, Register.FDRI)
+    second = next(at for at in data if at > repeats[0]) - 2
+    no_second = [*writes[:second], *writes[writes.index(GRESTORE) :]]
+    assert "72 in a first pass and 0 after it of 72" in reason(joined([no_second]), PAIR)
+    single = shrink(original, PYNQ.device, single_pass=True).data
+    assert "72 in a first pass and 0 after it of 72" in reason(single, PAIR)
+
+
+def test_no_frame_is_written_again() -> None:
+    writes = series7(Form.PLAIN)
+    (at,) = places(writes, Register.FDRI)
+    twice = [*writes[: at + 1], *writes[at - 2 :]]
+    assert (
+        "frame 0x00400D00 at byte 29564: got a frame that was written before, expected one that "
+        "was not"
+    ) in reason(joined([twice]), PAIR)
+
+
+def test_a_reset_region_is_written_whole() -> None:
+    memory = place(PYNQ.device, "memory", 0, [Rectangle((20, 23), ("Y1",))])
+    due = frame_order(PYNQ.device).partition(memory)
+    logic = due[due >> 23 == 0]
+    frames = Frames(np.sort(due), np.zeros((len(due), FRAME), np.uint32))
+    (writes,) = writes_of(build(PYNQ.device, frames, Form.RESET))
+    data = places(writes, Register.FDRI)
+    verify_partial(joined([writes]), PYNQ.device, memory)
+    content = without(writes, *(at - back for at in (data[2], data[4]) for back in range(3)))
+    text = f"got {len(due) - len(logic)} of {len(due)} frames of the region left as they are"
+    assert text in reason(joined([content]), memory)
+    with pytest.raises(ArtifactError, match="frames of the region left as they are, expected all"):
+        verify(joined([content]), PYNQ.device)
+    segments = plus()
+    with pytest.raises(ArtifactError, match="of the region left as they are, expected all written"):
+        verify(joined(segments), KRIA.device, wider(KRIA.device))
+
+
+def wider(chip: Device) -> frozenset[Cell]:
+    """Return the cells of the first partition of the board and of the one beside it."""
+    return cells(chip, KRIA.partitions[0]) | cells(chip, KRIA.partitions[1])

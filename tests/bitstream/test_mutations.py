@@ -8,12 +8,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks import bitstream_mutations_structure as structure
 from benchmarks.bitstream_mutations import (
     LARGEST_BYTES,
     LONGEST_S,
     MUTATIONS,
     Outcome,
-    effect,
     mutation,
     run_mutations,
     subjects,
@@ -40,6 +40,36 @@ def test_no_mutated_stream_is_accepted(part: int) -> None:
     assert {kind for kind, _ in outcome.counts} == set(MUTATIONS)
     assert outcome.largest_bytes < LARGEST_BYTES
     assert outcome.slowest_s <= LONGEST_S  # of processor time, which other load does not change
+
+
+def test_no_stream_with_edited_packets_and_right_crcs_is_accepted() -> None:
+    outcome = run_mutations(0, 500, of_structure=True)
+    assert outcome.failures == []
+    assert outcome.total("refused") > 440
+    assert {kind for kind, _ in outcome.counts} == set(structure.EDITS)
+
+
+def test_a_null_before_the_first_crc_is_missed() -> None:
+    kind, one, data = mutation(192_024)
+    assert (kind, one.name) == ("deleted", "built full")
+    assert not one.accepts(data)
+
+
+def test_the_meaning_of_a_stream_is_what_it_writes_in_which_steps() -> None:
+    one, other = (subject for subject in subjects() if subject.name == "built plain")
+    chip, words = one.device, one.words()
+
+    def changed(*edit: int) -> bytes:
+        return one.file(np.insert(words, one.packets[2], np.array(edit, np.uint32)))
+
+    assert structure.meaning(one.data, chip, True) != structure.meaning(other.data, chip, True)
+    assert structure.meaning(one.data, chip, False) == structure.meaning(other.data, chip, False)
+    for contents in (True, False):
+        due = structure.meaning(one.data, chip, contents)
+        silent = changed(*write(Register.CMD, Command.NULL))
+        assert structure.meaning(silent, chip, contents) == due
+        for step in (write(Register.CMD, Command.START), write(Register.CRC, 0)):
+            assert structure.meaning(changed(*step), chip, contents) != due
 
 
 def test_a_crc_that_is_dropped_is_missed() -> None:
@@ -88,7 +118,9 @@ def test_a_mutation_is_the_same_every_time_and_differs_from_its_stream() -> None
 def test_what_is_equivalent_writes_the_same() -> None:
     one, other = subjects()[:2]
     words = one.words()
-    assert effect(one.file([*words[:13].tolist(), NOP, *words[13:].tolist()])) == one.effect
+    assert (
+        structure.effect(one.file([*words[:13].tolist(), NOP, *words[13:].tolist()])) == one.effect
+    )
     assert other.effect != one.effect
 
 

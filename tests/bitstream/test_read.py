@@ -10,8 +10,10 @@ import pytest
 from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import device
 from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.bitstream.locate import device_of
 from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.read import BIT_MAGIC, MAX_FILE_BYTES, frames, identity, parse
+from fpga_rt.bitstream.verify import verify
 from fpga_rt.errors import ArtifactError
 
 MODULE = 0xFEDC_BA98_7654_3210
@@ -94,6 +96,19 @@ def nested(words: bytes, depth: int) -> bytes:
         tail = [*write(Register.CMD, Command.DESYNC), NOP]
         words = np.array(head, ">u4").tobytes() + words + np.array(tail, ">u4").tobytes()
     return words
+
+
+def test_of_several_dies_no_geometry_is_said_to_be_learnable() -> None:
+    data = nested(STREAM, 1)
+    step = "no geometry can be learned of a device with several dies, as this "
+    with pytest.raises(ArtifactError, match=f"IDCODE: got none, expected that .*; {step}one has"):
+        device_of(parse(data))
+    with pytest.raises(ArtifactError, match=f"xcu200 is unknown, expected .*; {step}stream is fo"):
+        verify(data, device("xcu200"))
+    with pytest.raises(ArtifactError, match="`fpga-rt geometry learn` derives it"):
+        device_of(
+            parse(simulation_bitstream(device("xcu200"), board("alveo-u200").partitions[0], 1))
+        )
 
 
 def test_streams_of_further_dies_are_read_where_they_lie() -> None:

@@ -254,6 +254,11 @@ FAULTS: dict[str, tuple[list[Write], str]] = {
         [RESET, (Register.MASK, [1 << 21]), (Register.CTL1, [1 << 21]), *GOOD[1:]],
         "MASK at byte 20: got 0x00200000, expected bits of 0x1000 only",
     ),
+    "a CRC after each frame": (
+        [*GOOD[:2], *[WCFG, START_FRAME, FRAMES, CRC] * 17, DESYNC],
+        "CRC at byte 21096: got 17 in a segment, expected at most 16; with a CRC per frame two "
+        "streams spliced at a frame would match: build the bitstream without that option",
+    ),
     "encrypted": (
         [RESET, (Register.MASK, [0x40]), (Register.CTL0, [0x40]), *GOOD[1:]],
         "the frames of this stream are encrypted, expected plain frame data; they cannot be read",
@@ -470,5 +475,5 @@ def test_a_device_of_unknown_geometry_is_nothing_to_check_against() -> None:
         verify(STREAM, board("alveo-u200").device)
     assert str(caught.value) == (
         "the geometry of xcu200 is unknown, expected frame addresses to check against; learn it "
-        "from a compressed full bitstream"
+        "from a compressed full bitstream, if it has one die"
     )

@@ -32,6 +32,14 @@ def test_an_l_shape_is_two_rectangles(cli: Cli) -> None:
         assert one[key] == two[key]
 
 
+@pytest.mark.parametrize(
+    ("rows", "same"), [("Y0:Y1", "Y0,Y1"), ("Y1:Y0", "Y0,Y1"), ("Y1:Y1", "Y1")]
+)
+def test_rows_are_a_list_or_a_range(cli: Cli, rows: str, same: str) -> None:
+    drawn = ("bitstream", "size", "--device", "xc7z020", "--columns", "26:27", "--json", "--rows")
+    assert cli(*drawn, rows).out == cli(*drawn, same).out
+
+
 def test_a_partition_that_overhangs_gets_a_warning(cli: Cli) -> None:
     text = cli("bitstream", "size", "--device", "xc7z020",
                "--pblock", "SLICE_X38Y0:SLICE_X45Y50").out  # fmt: skip
@@ -63,6 +71,9 @@ def test_ultrascale_plus_says_how_sure_it_is(cli: Cli) -> None:
         ("--device xc7z020 --columns 2:3", 2, "1 --columns and 0 --rows, expected one --rows for"),
         ("--device xc7z020 --columns 2:3 --rows Y0 --pblock x", 2, "--pblock and --columns"),
         ("--device xc7z020 --columns 2 --rows Y0", 2, "got '2', expected FIRST:LAST"),
+        ("--device xc7z020 --columns 2:3,6:7 --rows Y0", 2, "got '2:3,6:7', expected one range"
+         " FIRST:LAST; give --columns and --rows once more for a second rectangle"),
+        ("--device xc7z020 --columns 2:3 --rows Y0:Y4", 5, "no clock-region row 'Y3'"),
         ("--device xc7z999 --columns 2:3 --rows Y0", 6, "unknown FPGA 'xc7z999'"),
         ("--board pynq-z9 --partition rp0", 6, "unknown board 'pynq-z9'"),
         ("--board pynq-z2 --partition rp9", 6, "has no partition 'rp9', expected one of rp0, rp1"),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.arch.devices import Device, device
 from fpga_rt.arch.floorplan import Partition, Rectangle
 from fpga_rt.arch.partials import Cell
+
+_ROW_RANGE = re.compile(r"Y(\d{1,3}):Y(\d{1,3})")
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,28 @@ def columns(text: str) -> tuple[int, int]:
         ArgumentTypeError: it is no such range.
     """
     first, colon, last = text.partition(":")
+    if "," in text:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected one range FIRST:LAST; give --columns and --rows once more for "
+            "a second rectangle"
+        )
     if not (first.isdecimal() and last.isdecimal() and colon):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected FIRST:LAST, for example 28:31")
     return int(first), int(last)
 
 
 def rows(text: str) -> tuple[str, ...]:
-    """Return the names of `Y0,Y1`."""
-    return tuple(text.split(","))
+    """Return the names of `Y0,Y1`, where a part may be a range, `Y0:Y2`."""
+    return tuple(name for part in text.split(",") for name in _row_range(part))
+
+
+def _row_range(text: str) -> list[str]:
+    """Return the names of `Y0:Y2`, or what is no such range as it is."""
+    found = _ROW_RANGE.fullmatch(text)
+    if found is None:
+        return [text]
+    first, last = sorted(int(number) for number in found.groups())
+    return [f"Y{number}" for number in range(first, last + 1)]
 
 
 def add_region(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +76,7 @@ def add_region(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--rows", type=rows, action="append", default=[], metavar="Y0,Y1",
-        help="clock-region rows of --columns",
+        help="clock-region rows of --columns, or a range of them, Y0:Y2",
     )  # fmt: skip
     parser.add_argument(
         "--pblock", metavar="SITES",
