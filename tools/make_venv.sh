@@ -20,19 +20,10 @@ check_python() {
         "Install one, then: make setup PYTHON=/path/to/python3"
 }
 
-# As root on Debian or Ubuntu, install packages; anywhere else, say what to install.
-system_packages() {
-    local install="apt-get install --yes --no-install-recommends $*"
-    command -v apt-get >/dev/null || fail "this system lacks what Debian calls: $*. Install it."
-    [ "$(id -u)" = 0 ] || fail "system packages are missing. Run: sudo $install"
-    apt-get update --quiet
-    DEBIAN_FRONTEND=noninteractive $install
-}
-
 if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then
     check_python
-    "$python" -c 'import ensurepip, venv' 2>/dev/null || system_packages \
-        "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || "${0%/*}/system_packages.sh" \
+        "$("$python" -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')=ensurepip"
     echo "Making $folder; the first time takes a few minutes."
     "$python" -m venv --clear "$folder"
 fi
