@@ -1,0 +1,1 @@
+"""Designs that show how to use the simulation library."""

@@ -1,0 +1,1 @@
+"""A design of two counters that take turns in one partition."""

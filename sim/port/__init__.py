@@ -1,0 +1,1 @@
+"""The configuration port of the device as simulation RTL, and the frames that it knows."""
