@@ -1,0 +1,47 @@
+"""What strobes tell of a program."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fpga_rt.contract.submission import Ring, Submission
+from sim.events import EVENT, busy_ps, strobes, timeline
+
+# Two rings, two iterations: partition 0 has two commands, partition 1 has one.
+SUBMISSION = Submission({0: Ring(0, 2), 1: Ring(0, 1)}, {}, repeat=2)
+EVENTS = np.array(
+    [
+        *[(70, 0, 0), (140, 1, 0), (140, 0, 1), (210, 0, 0), (280, 1, 0), (350, 1, 1)],
+        *[(420, 0, 0), (490, 1, 0), (490, 0, 1), (560, 0, 0), (630, 1, 0), (700, 1, 1)],
+    ],
+    EVENT,
+)
+
+
+def test_commands_are_placed_in_clocks_since_the_doorbell() -> None:
+    found = timeline(EVENTS, SUBMISSION, (7, 777), 7)
+    assert found is not None
+    assert found.start[0].tolist() == [[9, 29], [59, 79]]
+    assert found.end[0].tolist() == [[19, 39], [69, 89]]
+    assert found.start[1].tolist() == [[19], [69]]
+    assert found.end[1].tolist() == [[49], [99]]
+    assert found.parameters_end[1].tolist() == [[19], [69]]
+    assert found.total == 110
+
+
+def test_a_program_that_stopped_has_no_timeline() -> None:
+    assert timeline(EVENTS[:-1], SUBMISSION, (7, 777), 7) is None
+
+
+def test_a_ring_is_busy_from_its_first_command_to_its_last() -> None:
+    assert busy_ps(EVENTS, SUBMISSION) == {0: (70, 630), 1: (140, 700)}
+    assert busy_ps(EVENTS[:1], SUBMISSION) == {}
+
+
+def test_strobes_have_the_names_of_the_static_region() -> None:
+    assert strobes(2) == {
+        "event_start_0": (0, 0),
+        "event_end_0": (1, 0),
+        "event_start_1": (0, 1),
+        "event_end_1": (1, 1),
+    }
