@@ -1,11 +1,14 @@
 """Components to Verilog that simulators run fast and people can read.
 
 Amaranth's own Verilog is 5 to 20 times slower in Verilator and leaves registers unknown in Icarus,
-so its RTLIL goes through Yosys (`proc; opt`). Hierarchy is kept.
+so its RTLIL goes through Yosys (`proc; opt`). Hierarchy is kept, and what is instantiated several
+times is one module: Amaranth writes a module for each instance, which would have to be optimised,
+verilated and compiled as often.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,11 @@ from amaranth.hdl._ir import PortDirection  # `convert` wants it, no public modu
 from amaranth.lib.wiring import Component, Flow
 
 from fpga_rt.errors import ToolchainError
+
+_MODULE = re.compile(r"(?:^attribute [^\n]*\n)*^module (\S+)\n(.*?)^end\n", re.S | re.M)
+_CELL = re.compile(r"(  cell )(\\\S+)(.*\n)")
+_CONNECTION = re.compile(r"(    connect )(\S+)(.*\n)")
+_ADDED_PORT = re.compile(r"\\port\$\d+\$\d+")
 
 _SCRIPT = "read_rtlil design.il; hierarchy; proc; opt -full; clean; write_verilog -noattr design.v"
 
@@ -44,7 +52,59 @@ def to_rtlil(component: Component, name: str) -> str:
         port: (value, PortDirection.Input if flow is Flow.In else PortDirection.Output)
         for port, (value, flow) in port_names(component).items()
     }
-    return rtlil.convert(component, name=name, ports=ports, emit_src=False)
+    return _Sharing(rtlil.convert(component, name=name, ports=ports, emit_src=False)).text()
+
+
+class _Sharing:
+    """Makes one module of RTLIL modules that differ in names only.
+
+    Amaranth numbers the ports it adds through a whole design; they are numbered within their
+    module instead, so that copies are equal to the letter.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Read the modules; the first one is the top."""
+        self._found = {module[1]: module for module in _MODULE.finditer(text)}
+        self._kept_as: dict[str, str] = {}
+        self._ports: dict[str, dict[str, str]] = {}
+        self._first_with: dict[str, str] = {}
+        self._bodies: dict[str, str] = {}
+
+    def text(self) -> str:
+        """Return the RTLIL of the modules that are left, in their order."""
+        for name in self._found:
+            self._keep(name)
+        return "\n".join(
+            f"{module[0][: module.start(2) - module.start()]}{self._bodies[name]}end\n"
+            for name, module in self._found.items()
+            if self._kept_as[name] == name
+        )
+
+    def _keep(self, name: str) -> str:
+        """Return the name that a module is kept under, after those of its cells."""
+        if name not in self._found:
+            return name
+        if name not in self._kept_as:
+            ports = self._ports[name] = {}
+            lines, cell = [], ""
+            for line in self._found[name][2].splitlines(keepends=True):
+                opened, connected = _CELL.match(line), _CONNECTION.match(line)
+                if opened:
+                    cell = opened[2]
+                    lines.append(f"{opened[1]}{self._keep(cell)}{opened[3]}")
+                elif connected:
+                    theirs = self._ports.get(cell, {}).get(connected[2], connected[2])
+                    lines.append(f"{connected[1]}{theirs}{_numbered(connected[3], ports)}")
+                else:
+                    lines.append(_numbered(line, ports))
+            body = self._bodies[name] = "".join(lines)
+            self._kept_as[name] = self._first_with.setdefault(body, name)
+        return self._kept_as[name]
+
+
+def _numbered(text: str, ports: dict[str, str]) -> str:
+    """Number added ports in the order in which a module names them."""
+    return _ADDED_PORT.sub(lambda port: ports.setdefault(port[0], f"\\port${len(ports)}"), text)
 
 
 def to_verilog(component: Component, name: str) -> str:
