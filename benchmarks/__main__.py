@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks.measurement import Measurement
 from fpga_rt.errors import FpgaRtError
 
-BENCHMARKS = ("startup", "golden", "bitstream", "swap", "planner", "mlperf_tiny")
+BENCHMARKS = ("startup", "golden", "bitstream", "swap", "planner", "mlperf_tiny", "simulation")
 
 
 def main() -> int:

@@ -14,7 +14,8 @@ class Measurement:
         name: what was measured.
         value: how much.
         unit: of value and goal.
-        clock: `wall` for measured figures, `virtual` for modelled ones, `none` for counts.
+        clock: `wall` for measured figures, `virtual` for modelled ones, `rtl` for what was
+            counted in simulated gateware, `none` for counts.
         goal: bound, None where there is no goal.
         at_most: the goal is an upper bound (otherwise a lower one).
         note: how it was measured, what stands beside it.
@@ -23,7 +24,7 @@ class Measurement:
     name: str
     value: float
     unit: str
-    clock: Literal["wall", "virtual", "none"]
+    clock: Literal["wall", "virtual", "rtl", "none"]
     goal: float | None = None
     at_most: bool = True
     note: str = ""
@@ -37,7 +38,8 @@ class Measurement:
 
     def __str__(self) -> str:
         """Return a line for people."""
-        origin = {"wall": "measured", "virtual": "modelled", "none": "counted"}[self.clock]
+        origins = {"wall": "measured", "virtual": "modelled", "rtl": "simulated", "none": "counted"}
+        origin = origins[self.clock]
         line = f"{self.name:<46} {self.value:>12,.3f} {self.unit:<10} {origin}"
         if self.goal is not None:
             verdict = "MISSED" if self.missed else "met"

@@ -102,6 +102,16 @@ def build_simulator() -> Path:
     return cached("simulator", "simulator.so", _identity(tools, "system.cpp", *headers), make)
 
 
+def build_common(*, waves: bool = False) -> None:
+    """Build what every simulation needs, whatever its designs are.
+
+    Raises:
+        ToolchainError: a tool is missing or fails.
+    """
+    build_simulator()
+    _runtime(toolchain(), waves)
+
+
 def _identity(tools: Toolchain, *sources: str) -> tuple[str, ...]:
     """Return what every build depends on: tools, flags and sources of this package."""
     texts = ((NATIVE / name).read_text(encoding="utf-8") for name in sources)

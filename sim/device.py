@@ -294,6 +294,8 @@ class RtlDevice(RegisterDevice):
         return Ended(first, ended_ps)
 
     def _abandon(self, pending: Pending) -> None:
+        if isinstance(pending, LoadPending):  # what is under way comes at the memory's own pace
+            self._running.pace(CONFIGURATION, Pacing.of(self.board.dram))
         super()._abandon(pending)
         watch = _WATCHES[pending.kind]
         if not self._running.run([watch], until_ps=self.now_ps() + _ABORT_PS):
@@ -319,7 +321,7 @@ class RtlDevice(RegisterDevice):
         events, submission = self._running.events(), self._submission
         begin_end_ps = (self._doorbell_ps, self._running.fired_ps(INTERRUPT))
         return ProgramReport(
-            busy_ps(events, submission),
+            busy_ps(events, submission, self.board.clock_ps),
             timeline(events, submission, begin_end_ps, self.board.clock_ps),
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +15,7 @@ import fpga_rt
 import hw
 from fpga_rt.arch import boards
 from fpga_rt.modules.registry import by_identity
-from sim.build import Design, build_model, without_initial_values
+from sim.build import Design, build_common, build_model, without_initial_values
 from sim.cache import cached
 from sim.toolchain import toolchain
 from sim.top import PortInfo, StaticSource, system_design
@@ -36,7 +37,11 @@ def static_library(board_name: str, waves: bool = False) -> Path:
         ToolchainError: a tool is missing or fails.
     """
     toolchain()
-    return build_model(_static_design(board_name), waves=waves)
+    with ThreadPoolExecutor(1) as beside:  # Amaranth and Yosys keep one core busy
+        common = beside.submit(build_common, waves=waves)
+        library = build_model(_static_design(board_name), waves=waves)
+        common.result()
+    return library
 
 
 @cache

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping, Sequence
-from ctypes import POINTER, Structure, byref, c_char_p, c_int, c_int64, c_uint32, c_uint64, c_void_p
+from ctypes import (
+    POINTER,
+    Structure,
+    byref,
+    c_char_p,
+    c_double,
+    c_int,
+    c_int64,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
@@ -170,6 +181,11 @@ class System:
     def swaps(self) -> int:
         """Modules that were loaded since power-up."""
         return int(self._library.system_swaps(self._handle))
+
+    @property
+    def swap_seconds(self) -> float:
+        """Wall time that loading their libraries has taken in all."""
+        return float(self._library.system_swap_seconds(self._handle))
 
     def add_module(self, module_id: int, library: Path, name: str) -> None:
         """Say which library belongs to an identity; it is loaded when frames that carry it are."""
@@ -337,6 +353,7 @@ def _simulator() -> ctypes.CDLL:
         "now_ps": (c_uint64, handle),
         "clocks": (c_uint64, handle),
         "swaps": (c_uint64, handle),
+        "swap_seconds": (c_double, handle),
         "events": (c_uint64, handle, c_void_p, c_uint64),
         "event_count": (c_uint64, handle),
         "peek": (c_int, handle, wire, POINTER(c_uint64)),

@@ -5,8 +5,9 @@ lets them, and stops everything at the first error: the engines of the partition
 drain, their modules are reset, then `done` rises. So the next doorbell finds a clean region.
 
 On a memory that answers after 30 clocks and then gives four beats in five, the first descriptor is
-asked for 60 clocks after the doorbell (`HEADER_CYCLES`), and the first ring comes to life 42 later;
-each further ring 10 behind the one before, which is what a descriptor takes.
+asked for 60 clocks after the strobe of the doorbell (`contract.sequencer.header_cycles` after the
+access), and the first ring comes to life 42 later; each further ring 10 behind the one before,
+which is what a descriptor takes.
 """
 
 from __future__ import annotations
@@ -243,7 +244,8 @@ class Sequencer(Component):
         m.d.sync += self._count.eq(self._count - (self._count != 0))
         with m.If(self._over):
             m.d.sync += [self.busy.eq(0), self._uses.eq(0)]
-        with m.FSM():
+        with m.FSM() as fsm:
+            m.d.comb += self._unknown.eq(fsm.ongoing("HEADER") | fsm.ongoing("CHECK"))
             with m.State("IDLE"), m.If(self._starting):
                 m.d.comb += fetcher.start.eq(1)
                 m.d.sync += [self.busy.eq(1), self.done.eq(0)]

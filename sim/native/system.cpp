@@ -12,6 +12,7 @@
 #include "system.h"
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <string>
@@ -87,6 +88,7 @@ class System {
     uint64_t clocks() const { return clocks_; }
     const Partition &partition(uint32_t index) const { return partitions_.at(index); }
     uint64_t swap_count() const { return swaps_; }
+    double swap_seconds() const { return swap_seconds_; }
 
     uint64_t peek(const char *name) const {
         const Port *port = top_.find(name);
@@ -262,6 +264,7 @@ class System {
     }
 
     void load(uint64_t index, uint64_t id) {
+        const auto began = std::chrono::steady_clock::now();
         if (index >= partitions_.size()) return;
         Partition &partition = partitions_[index];
         partition.destroy_module();
@@ -275,6 +278,7 @@ class System {
         }
         partition.load(std::make_unique<Library>(found->second.path, random_.seed(), waves), id);
         ++swaps_;
+        swap_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     }
 
     // Traces only: the falling edges up to a time, at which a rising edge follows.
@@ -359,6 +363,7 @@ class System {
     uint64_t now_ps_;
     uint64_t clocks_ = 0;
     uint64_t swaps_ = 0;
+    double swap_seconds_ = 0;  // wall time of loading their libraries
     uint64_t garbage_before_ = 0;
     uint32_t access_clocks_;
     uint32_t access_length_[2] = {0, 0};
@@ -445,6 +450,7 @@ EXPORT uint64_t system_now_ps(const System *system) { return system->now_ps(); }
 EXPORT uint64_t system_clocks(const System *system) { return system->clocks(); }
 
 EXPORT uint64_t system_swaps(const System *system) { return system->swap_count(); }
+EXPORT double system_swap_seconds(const System *system) { return system->swap_seconds(); }
 
 // Moves at most `room` events out, oldest first.
 EXPORT uint64_t system_events(System *system, Event *events, uint64_t room) {
