@@ -21,7 +21,7 @@ class EventKind(IntEnum):
     START = 0
     """A command computes."""
     END = 1
-    """A command has ended."""
+    """A command has ended, in the clock before."""
 
 
 def strobes(partitions: int) -> dict[str, tuple[int, int]]:
@@ -33,12 +33,14 @@ def strobes(partitions: int) -> dict[str, tuple[int, int]]:
     }
 
 
-def busy_ps(events: NDArray[np.void], submission: Submission) -> dict[int, tuple[int, int]]:
+def busy_ps(
+    events: NDArray[np.void], submission: Submission, clock_ps: int
+) -> dict[int, tuple[int, int]]:
     """Return when the first command of each ring started and the last one ended."""
     busy = {}
     for partition in submission.rings:
-        starts = _times_ps(events, EventKind.START, partition)
-        ends = _times_ps(events, EventKind.END, partition)
+        starts = _times_ps(events, EventKind.START, partition, clock_ps)
+        ends = _times_ps(events, EventKind.END, partition, clock_ps)
         if len(starts) and len(ends):
             busy[partition] = (int(starts[0]), int(ends[-1]))
     return busy
@@ -64,9 +66,9 @@ def timeline(
 
     def table(kind: EventKind) -> Mapping[int, NDArray[np.int64]]:
         return {
-            partition: ((_times_ps(events, kind, partition) - begin_ps) // clock_ps).reshape(
-                submission.repeat, ring.commands
-            )
+            partition: (
+                (_times_ps(events, kind, partition, clock_ps) - begin_ps) // clock_ps
+            ).reshape(submission.repeat, ring.commands)
             for partition, ring in submission.rings.items()
         }
 
@@ -77,7 +79,9 @@ def timeline(
     return Timeline(start, end, start, (end_ps - begin_ps) // clock_ps)
 
 
-def _times_ps(events: NDArray[np.void], kind: EventKind, partition: int) -> NDArray[np.int64]:
+def _times_ps(
+    events: NDArray[np.void], kind: EventKind, partition: int, clock_ps: int
+) -> NDArray[np.int64]:
     chosen = (events["kind"] == kind) & (events["partition"] == partition)
     times: NDArray[np.int64] = events["time_ps"][chosen].astype(np.int64)
-    return times
+    return times - clock_ps * (kind is EventKind.END)

@@ -21,6 +21,7 @@ class MemoryPort:
 
     `numerator / denominator` is the cost of a beat of 8 bytes in cycles at the port itself;
     `shared_numerator / shared_denominator` is its cost in the memory behind all ports.
+    `burst_beats` of a burst are stored together, once the last of them is there.
     """
 
     latency_cycles: int
@@ -28,13 +29,16 @@ class MemoryPort:
     denominator: int = 1
     shared_numerator: int = 0
     shared_denominator: int = 1
+    burst_beats: int = 1
 
     def shared(self, ports: int) -> MemoryPort:
         """Return the port when `ports` of its kind divide the memory's bandwidth evenly."""
         numerator = ports * self.shared_numerator
         if numerator * self.denominator <= self.numerator * self.shared_denominator:
-            return MemoryPort(self.latency_cycles, self.numerator, self.denominator)
-        return MemoryPort(self.latency_cycles, numerator, self.shared_denominator)
+            rate = (self.numerator, self.denominator)
+        else:
+            rate = (numerator, self.shared_denominator)
+        return MemoryPort(self.latency_cycles, *rate, burst_beats=self.burst_beats)
 
     def cycles(self, beats: int) -> int:
         """Return the cycles that `beats` take once they flow, rounded up; latency comes apart."""
@@ -118,8 +122,16 @@ def _parse(data: Mapping[str, Any]) -> Board:
 
 
 def _memory(data: Mapping[str, Any]) -> MemoryPort:
-    shared = data.get("shared_cycles_per_beat", (0, 1))
-    return MemoryPort(data["latency_cycles"], *data["cycles_per_beat"], *shared)
+    numerator, denominator = data["cycles_per_beat"]
+    shared_numerator, shared_denominator = data.get("shared_cycles_per_beat", (0, 1))
+    return MemoryPort(
+        data["latency_cycles"],
+        numerator,
+        denominator,
+        shared_numerator,
+        shared_denominator,
+        data.get("burst_beats", 1),
+    )
 
 
 def _partition(chip: Device, index: int, data: Mapping[str, Any]) -> Partition:

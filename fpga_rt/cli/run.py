@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Conditions:
     batch: int
     prefetch: Policy
     port: str
+    options: Mapping[str, object] = field(default_factory=dict)
+    """What the device is opened with."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +65,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " file as --input will do",
     )  # fmt: skip
     parser.add_argument("--device", default="emulator", help="`emulator` by default")
+    parser.add_argument(
+        "--waves", type=Path, metavar="DIR",
+        help="write traces for GTKWave into a folder; slow, and of simulated gateware (`rtl`) only",
+    )  # fmt: skip
+    parser.add_argument(
+        "--load-time", choices=("board", "stream"),
+        help="how long a load takes on `rtl`: as the partition's real bitstream (the default), or"
+        " as the short one that the simulation loads",
+    )  # fmt: skip
     add_schedule(parser)
     parser.add_argument(
         "--output", type=file_of(".npy"), metavar="OUT.npy",
@@ -91,7 +102,9 @@ def run(arguments: argparse.Namespace) -> None:
         classes = int(np.prod(network.tensors[network.output].shape))
         labels = arrays.read_labels(arguments.labels, len(images), classes)
     port = port_of(board(deployment.board), arguments.port)
-    conditions = Conditions(arguments.device, arguments.batch, arguments.prefetch, port)
+    asked = {"waves": arguments.waves, "load_time": arguments.load_time}
+    options = {name: value for name, value in asked.items() if value is not None}
+    conditions = Conditions(arguments.device, arguments.batch, arguments.prefetch, port, options)
     verbose = bool(arguments.verbose + arguments.more_verbose)
     outcome = execute(deployment, images, conditions, verbose)
     report = outcome.report
@@ -119,7 +132,7 @@ def execute(
     batch = conditions.batch
     requests = -(-len(images) // batch)
     with (
-        api.open_device(conditions.device, deployment.board) as device,
+        api.open_device(conditions.device, deployment.board, **conditions.options) as device,
         api.Runtime(device, conditions.prefetch, conditions.port) as runtime,
     ):
         model = runtime.load(deployment)

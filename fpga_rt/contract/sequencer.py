@@ -3,34 +3,77 @@
 A module holds two parameter buffers. The stream into one fills while the other computes, so for
 command k of a ring (P: parameters are in, C: computing ends)
 
-    P[k] = max(P[k-1], C[k-2]) + parameter_cycles[k], with C[k-1] if command k-1 streams its weights
-    C[k] = max(P[k], C[k-1] + DISPATCH, waits + SYNC) + compute_cycles[k]
+    P[k] = max(P[k-1], C[k-2]) + parameters[k], with C[k-1] if command k-1 streams its weights
+    C[k] = max(P[k], C[k-1] + DISPATCH, waits + SYNC) + compute[k]
 
 `waits` are the ends of the commands of other rings that the descriptor names, and the end of the
-iteration `depth` before this one. Planner, emulator and gateware checks all use this function.
+iteration `depth` before this one. P[-1] is when the first descriptor of the ring is in: the header
+is read, then a descriptor for each ring in turn. Planner, emulator and gateware checks all use
+this rule. It leaves out that descriptors are prefetched, which is too slow for rings of many
+commands that are all shorter than reading a descriptor for every ring, and that a memory of less
+than 18 cycles of latency does not start the first ring earlier.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fpga_rt.contract.command import COMMAND_BYTES, STREAM_BYTES
+from fpga_rt.contract.submission import HEADER
 from fpga_rt.errors import ExecutionError
 
-HEADER_CYCLES = 60
-"""Doorbell to the first descriptor request: one memory latency and the beats of the header."""
-DESCRIPTOR_CYCLES = 40
-"""First descriptor of a ring: latency, eight beats, decode; later ones are prefetched."""
+HEADER_CYCLES = 7
+"""Doorbell to the first descriptor's request, besides reading the header as far as it is used."""
+DESCRIPTOR_CYCLES = 3
+"""A descriptor's request to its first use, besides reading it."""
+PARAMETER_CYCLES = 5
+"""A free parameter buffer to its use, besides reading the parameters."""
 DISPATCH_CYCLES = 4
+"""From a command's end to the next one's start."""
 SYNC_CYCLES = 4
 """From one partition's completion to another partition's start."""
 COMPLETION_CYCLES = 12
-"""Last write accepted, completion record written, interrupt raised."""
+"""From the end of the last command to the interrupt."""
 REGISTER_CYCLES = 20
-"""One AXI4-Lite access by the host, as seen by the device."""
+"""One AXI4-Lite access by the host; times of a program begin where that of the doorbell ends."""
+
+
+class Memory(Protocol):
+    """What the static region reads from: cycles to the first beat, and for beats that flow."""
+
+    @property
+    def latency_cycles(self) -> int:
+        """Return the cycles from an address to its beat."""
+
+    def cycles(self, beats: int) -> int:
+        """Return the cycles that some beats of 8 bytes take."""
+
+
+def read_cycles(memory: Memory, beats: int) -> int:
+    """Return the cycles from an address to the last of some beats."""
+    return memory.latency_cycles + memory.cycles(max(beats - 1, 0))
+
+
+def header_cycles(memory: Memory) -> int:
+    """Return the cycles from the doorbell to the first descriptor's request."""
+    words = 1 + max(field.word for field in HEADER.fields)
+    return HEADER_CYCLES + read_cycles(memory, -(-4 * words // STREAM_BYTES))
+
+
+def ring_cycles(memory: Memory, rank: int) -> int:
+    """Return the cycles from the doorbell until a ring with `rank` others before it has begun."""
+    beats = (rank + 1) * COMMAND_BYTES // STREAM_BYTES
+    return header_cycles(memory) + DESCRIPTOR_CYCLES + read_cycles(memory, beats)
+
+
+def parameter_cycles(memory: Memory, beats: int) -> int:
+    """Return the cycles from a free parameter buffer until `beats` of parameters can be used."""
+    return PARAMETER_CYCLES + read_cycles(memory, beats)
 
 
 @dataclass(frozen=True)
@@ -61,7 +104,7 @@ class Timeline:
 class _RingState:
     """Progress of one ring through its iterations."""
 
-    def __init__(self, costs: Sequence[CommandCost], repeat: int) -> None:
+    def __init__(self, costs: Sequence[CommandCost], repeat: int, origin: int) -> None:
         shape = (repeat, len(costs))
         self.costs = costs
         self.start = np.zeros(shape, np.int64)
@@ -69,7 +112,6 @@ class _RingState:
         self.parameters_end = np.zeros(shape, np.int64)
         self.iteration = 0
         self.index = 0
-        origin = HEADER_CYCLES + DESCRIPTOR_CYCLES
         self.last_parameters = origin
         self.last_ends = (origin - DISPATCH_CYCLES, 0)  # C[k-1], C[k-2]
         self.last_streamed = False
@@ -116,19 +158,24 @@ def _waits_over(rings: Mapping[int, _RingState], ring: _RingState, depth: int) -
 
 
 def timeline(
-    costs: Mapping[int, Sequence[CommandCost]], repeat: int = 1, depth: int = 1
+    costs: Mapping[int, Sequence[CommandCost]], memory: Memory, repeat: int = 1, depth: int = 1
 ) -> Timeline:
     """Schedule every command of `repeat` iterations of the rings.
 
     Args:
         costs: for each partition its commands in ring order.
+        memory: where header and descriptors lie.
         repeat: iterations.
         depth: iterations whose feature maps exist at a time.
 
     Raises:
         ExecutionError: the waits can never be over.
     """
-    rings = {p: _RingState(c, repeat) for p, c in costs.items() if c}
+    used = sorted(partition for partition, ring in costs.items() if ring)
+    rings = {
+        partition: _RingState(costs[partition], repeat, ring_cycles(memory, rank))
+        for rank, partition in enumerate(used)
+    }
     pending = set(rings)
     while pending:
         progressed = False
@@ -144,7 +191,8 @@ def timeline(
         if pending and not progressed:
             where = ", ".join(f"partition {p} command {rings[p].index}" for p in sorted(pending))
             raise ExecutionError(f"deadlock: {where} wait for each other; recompile the program")
-    last = max((int(ring.end.max(initial=0)) for ring in rings.values()), default=HEADER_CYCLES)
+    nothing = header_cycles(memory)
+    last = max((int(ring.end.max(initial=nothing)) for ring in rings.values()), default=nothing)
     return Timeline(
         {p: ring.start for p, ring in rings.items()},
         {p: ring.end for p, ring in rings.items()},

@@ -9,7 +9,7 @@ import numpy as np
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.ports import Interval
-from fpga_rt.contract.sequencer import COMPLETION_CYCLES, HEADER_CYCLES
+from fpga_rt.contract.sequencer import COMPLETION_CYCLES, header_cycles
 from fpga_rt.contract.static_region import SequencerError
 from fpga_rt.device.emulated_partition import EmulatedPartition
 from fpga_rt.device.faults import Faults
@@ -69,7 +69,8 @@ class EmulatedSequencer:
         self.done, self.failure, self.last = False, None, None
         for partition in self._partitions:
             partition.error = (SequencerError.NONE, 0)
-        program, failure, cycles = None, None, HEADER_CYCLES + COMPLETION_CYCLES
+        program, failure = None, None
+        cycles = header_cycles(self._board.dram) + COMPLETION_CYCLES
         try:
             program = self._fetch(address)
             cycles = program.timeline.total

@@ -164,7 +164,7 @@ def fetch(
     """
     submission = _read_header(memory, address)
     occupants = {partition: occupant(partition) for partition in submission.rings}
-    dram = dram.shared(len(submission.rings))
+    control, dram = dram, dram.shared(len(submission.rings))
     rings = tuple(
         (partition, _read_ring(memory, partition, ring), occupants[partition].module)
         for partition, ring in submission.rings.items()
@@ -174,7 +174,9 @@ def fetch(
         for segment in Segment
     )
     depth = submission.segments[Segment.FEATURES].depth
-    return Program(submission, occupants, _schedule(rings, behind, submission.repeat, depth))
+    return Program(
+        submission, occupants, _schedule(rings, behind, control, submission.repeat, depth)
+    )
 
 
 def _read_header(memory: ByteMemory, address: int) -> Submission:
@@ -202,6 +204,7 @@ def _read_ring(memory: ByteMemory, partition: int, ring: Ring) -> bytes:
 def _schedule(
     rings: tuple[tuple[int, bytes, Module], ...],
     behind: tuple[MemoryPort, ...],
+    control: MemoryPort,
     repeat: int,
     depth: int,
 ) -> Schedule:
@@ -212,7 +215,7 @@ def _schedule(
         for partition, _, module in rings
     }
     try:
-        times = timeline(costs, repeat, depth)
+        times = timeline(costs, control, repeat, depth)
     except ExecutionError as error:
         raise ProgramError(str(error), SequencerError.DEADLOCK) from error
     for cycles in (times.start, times.end, times.parameters_end):

@@ -45,7 +45,8 @@ def open_device(name: str, board: Board | str, **options: Any) -> Device:  # noq
         options: what the device's class takes by keyword.
 
     Raises:
-        DeviceError: no device or board has this name, or the device cannot be used here.
+        DeviceError: no device or board has this name, or the device cannot be used here or lacks
+            an option.
     """
     entries = _entries()
     if name not in entries:
@@ -57,9 +58,23 @@ def open_device(name: str, board: Board | str, **options: Any) -> Device:  # noq
     if obstacle:
         raise DeviceError(f"device {name} cannot be used here: {obstacle}")
     make: Callable[..., Device] = entries[name].load()
+    _check_options(name, make, options)
     device = make(board, **options)
     device.open()
     return device
+
+
+def _check_options(name: str, make: Callable[..., Device], options: Mapping[str, Any]) -> None:
+    parameters = inspect.signature(make).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return
+    offered = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    for option in options:
+        if option not in [p.name for p in parameters]:
+            raise DeviceError(
+                f"device {name} has no option {option}: it takes {', '.join(offered) or 'none'};"
+                " leave it out or use another device"
+            )
 
 
 def _entries() -> Mapping[str, EntryPoint]:

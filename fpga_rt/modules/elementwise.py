@@ -13,14 +13,9 @@ from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.contract.command import Operation
 from fpga_rt.contract.sequencer import CommandCost
 from fpga_rt.errors import ExecutionError
+from fpga_rt.modules.elementwise_cycles import compute_cycles
 from fpga_rt.modules.execution import execute, require
-from fpga_rt.modules.geometry import (
-    Fields,
-    Ports,
-    ceil_divide,
-    parameter_cycles,
-    row_synchronous_cycles,
-)
+from fpga_rt.modules.geometry import Fields, Ports, is_fused, parameter_cycles
 from fpga_rt.modules.layer import Layer, Tile, split
 from fpga_rt.modules.module import Module, OperandMemory
 
@@ -32,6 +27,23 @@ _COMPUTED = {
     "add": (Addition, Operation.ADDITION),
     "clamp": (MaximumPool, Operation.MAXIMUM_POOL),
 }
+_RESOURCES = {
+    ("scale", 8): Resources(lut=3480, dsp=16),
+    ("scale", 2): Resources(lut=1130, dsp=4, bram36=2),
+    ("add", 8): Resources(lut=2510, dsp=16, bram36=2),
+    ("add", 2): Resources(lut=1110, dsp=4, bram36=2),
+    ("clamp", 8): Resources(lut=520),
+    ("clamp", 2): Resources(lut=520),
+}
+"""As synthesised by Yosys for 7 series; of `clamp_2` the larger variant's."""
+_FIXED = {
+    "kernel_height": 1,
+    "kernel_width": 1,
+    "stride_y": 1,
+    "stride_x": 1,
+    "pad_top": 0,
+    "pad_left": 0,
+}
 
 
 class ElementwiseModule(Module):
@@ -41,8 +53,7 @@ class ElementwiseModule(Module):
         """Make the host half of `scale`, `add` or `clamp`."""
         self.family = family
         self.lanes = (lanes,)
-        dsp = {"scale": 2, "add": 2, "clamp": 0}[family] * lanes
-        self.resources = Resources(lut=600 + 60 * lanes, dsp=dsp, bram36=2)
+        self.resources = _RESOURCES[family, lanes]
 
     def operation(self, layer: Layer) -> Operation:
         """Return the operation code, the same for every layer that is not refused."""
@@ -61,9 +72,10 @@ class ElementwiseModule(Module):
         return None
 
     def tiles(self, layer: Layer) -> tuple[Tile, ...]:
-        """Cut by channels to the table, by columns to the row memory."""
-        channels = min(TABLE_CHANNELS, layer.output_shape[2])
-        return split(layer, channels, ROW_BYTES // channels)
+        """Cut by channels to the table; an addition by columns, too, to the row memory."""
+        _, width, channels = layer.output_shape
+        channels = min(TABLE_CHANNELS, channels)
+        return split(layer, channels, ROW_BYTES // channels if self.family == "add" else width)
 
     def pack(self, layer: Layer, tile: Tile) -> bytes:
         """Return no bytes: there are no weights."""
@@ -75,24 +87,39 @@ class ElementwiseModule(Module):
 
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (the table) and compute cycles."""
-        adds = fields["operation"] == Operation.ADDITION
-        row = fields["output_width"] * ceil_divide(fields["output_channels"], self.lanes[0])
-        compute = row_synchronous_cycles(fields, ports, row, adds)
+        compute = compute_cycles(fields, ports, self.family, self.lanes[0])
         return CommandCost(parameter_cycles(fields, ports.parameters), compute)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, frozenset({_COMPUTED[self.family][1]}), self.name)
-        window = tuple(
-            fields[name] for name in ("kernel_height", "kernel_width", "stride_y", "stride_x")
-        )
-        if window != (1, 1, 1, 1) or fields["output_channels"] % self.lanes[0]:
+        reason = self._objection(fields)
+        if reason:
             raise ExecutionError(
-                f"module {self.name} got a window of {window} on {fields['output_channels']}"
-                f" channels, expected single pixels and a multiple of {self.lanes[0]} channels;"
-                " the program was compiled for another module"
+                f"module {self.name} got {reason}; the program was compiled for another module"
             )
         execute(fields, memory, 0, None)
+
+    def _objection(self, fields: Fields) -> str | None:
+        """Return what of a descriptor the gateware refuses, None when it takes it."""
+        for name, value in _FIXED.items():
+            if fields[name] != value:
+                return f"{name} {fields[name]}, expected {value}: it has no window"
+        sizes = tuple(fields[f"output_{name}"] for name in ("height", "width", "channels"))
+        source = tuple(fields[f"input_{name}"] for name in ("height", "width", "channels"))
+        if source != sizes:
+            return f"an input of {source}, expected the output's {sizes}"
+        if is_fused(fields):
+            return "a fused addition, expected none"
+        channels = sizes[2]
+        if 0 in sizes or channels > TABLE_CHANNELS or channels % self.lanes[0]:
+            return (
+                f"an output of {sizes}, expected 1..{TABLE_CHANNELS} channels in a multiple of"
+                f" {self.lanes[0]}"
+            )
+        if self.family == "add" and sizes[1] * channels > ROW_BYTES:
+            return f"a row of {sizes[1] * channels} bytes, expected at most {ROW_BYTES}"
+        return None
 
 
 def variants() -> tuple[Module, ...]:

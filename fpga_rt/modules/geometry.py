@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fpga_rt.arch.boards import MemoryPort
+from fpga_rt.contract import sequencer
 from fpga_rt.contract.command import STREAM_BYTES, CommandFlag
 from fpga_rt.modules.layer import Layer, Operands, Tile
 
@@ -93,7 +94,7 @@ def parameter_cycles(fields: Fields, port: MemoryPort) -> int:
     """Return the cycles until the table is in, and the weights unless they are streamed."""
     streamed = fields["flags"] & CommandFlag.STREAMED_WEIGHTS
     beats = fields["table_beats"] + (0 if streamed else fields["weights_beats"])
-    return port.latency_cycles + port.cycles(beats)
+    return sequencer.parameter_cycles(port, beats)
 
 
 def input_row_beats(fields: Fields) -> int:

@@ -140,7 +140,7 @@ class Timelines:
         if key not in self._known:
             binding = bind(deployment, batch)
             costs = launch_costs(self._board, deployment, deployment.launches[launch], binding)
-            self._known[key] = timeline(costs, batch, binding.depth)
+            self._known[key] = timeline(costs, self._board.dram, batch, binding.depth)
         return self._known[key]
 
 

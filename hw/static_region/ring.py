@@ -11,8 +11,8 @@ Clocks, from the strobe that causes something to what follows if nothing else is
     parameters of k-1 in -> request of k's parameters    REQUEST_CYCLES + LAUNCH_CYCLES
     command k-1 ends -> command k computes               4 (`contract.sequencer.DISPATCH_CYCLES`)
 
-so `PARAMETER_OVERHEAD_CYCLES` is what the rule of `contract.sequencer` has to add to what the
-parameter reader takes.
+so `PARAMETER_OVERHEAD_CYCLES` is what a command's parameters take besides what the parameter reader
+does; with its 3 clocks around the memory's these are `contract.sequencer.PARAMETER_CYCLES`.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ from hw.static_region.partition import Partition
 from hw.static_region.port_feeder import ICAP
 from hw.static_region.resolved_command import ADDRESS_BITS
 from hw.static_region.sequencer import Sequencer
-from hw.static_region.stream_guard import far_windows
+from hw.static_region.stream_guard import Primitive, far_windows
 
 
 class StaticRegion(Component):
@@ -186,5 +186,5 @@ def _register(registers: RegisterFile, partition: int, name: str) -> PureInterfa
 
 def _controller(board: Board) -> ConfigurationController:
     windows = [far_windows(board.device, partition) for partition in board.partitions]
-    icap = "ICAPE2" if board.device.family is SERIES7 else "ICAPE3"
+    icap: Primitive = "ICAPE2" if board.device.family is SERIES7 else "ICAPE3"
     return ConfigurationController(len(windows), board.device.idcode, windows, icap, ADDRESS_BITS)

@@ -277,6 +277,8 @@ def test_archives_that_are_missing_truncated_or_of_another_version(
         (("--board", "kv260"), 6, "is compiled for board pynq-z2, got --board kv260; compile"),
         (("--port", "jtag"), 6, "has no configuration port 'jtag', expected one of icap, pcap"),
         (("--partitions", 4), 5, "4 partitions asked of board pynq-z2, expected 1..3"),
+        (("--waves", "waves"), 6, "device emulator has no option waves: it takes memory_bytes,"),
+        (("--load-time", "stream"), 6, "device emulator has no option load_time: it takes memory"),
     ],
 )
 def test_unknown_devices_boards_and_ports(

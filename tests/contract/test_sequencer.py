@@ -4,48 +4,64 @@ from __future__ import annotations
 
 import pytest
 
+from fpga_rt.arch.boards import MemoryPort
 from fpga_rt.contract.sequencer import (
     COMPLETION_CYCLES,
-    DESCRIPTOR_CYCLES,
     DISPATCH_CYCLES,
-    HEADER_CYCLES,
     SYNC_CYCLES,
     CommandCost,
-    timeline,
+    Timeline,
+    header_cycles,
+    parameter_cycles,
+    ring_cycles,
 )
+from fpga_rt.contract.sequencer import timeline as timeline_on
 from fpga_rt.errors import ExecutionError
 
-ORIGIN = HEADER_CYCLES + DESCRIPTOR_CYCLES  # 100
+DRAM = MemoryPort(30, 5, 4)
+
+
+def timeline(costs: dict[int, list[CommandCost]], repeat: int = 1, depth: int = 1) -> Timeline:
+    return timeline_on(costs, DRAM, repeat, depth)
 
 
 def test_constants_are_those_the_gateware_is_built_for() -> None:
-    assert (HEADER_CYCLES, DESCRIPTOR_CYCLES, DISPATCH_CYCLES) == (60, 40, 4)
-    assert (SYNC_CYCLES, COMPLETION_CYCLES) == (4, 12)
+    assert DISPATCH_CYCLES == SYNC_CYCLES == 4
+    assert COMPLETION_CYCLES == 12
+
+
+def test_reading_takes_the_latency_and_the_beats_behind_the_first() -> None:
+    """18 beats of header that are used, 8 of a descriptor, at 5/4 cycles."""
+    assert header_cycles(DRAM) == 7 + 30 + 22
+    assert ring_cycles(DRAM, 0) == 59 + 3 + 30 + 9
+    assert [ring_cycles(DRAM, rank) for rank in (1, 2, 3)] == [111, 121, 131]
+    assert parameter_cycles(DRAM, 68) == 5 + 30 + 84
+    assert parameter_cycles(MemoryPort(10), 0) == 15
 
 
 def test_one_command() -> None:
     times = timeline({0: [CommandCost(30, 200)]})
-    assert times.parameters_end[0].tolist() == [[130]]
-    assert times.start[0].tolist() == [[130]]
-    assert times.end[0].tolist() == [[330]]
-    assert times.total == 342
-    assert times.released(0) == 330
+    assert times.parameters_end[0].tolist() == [[131]]
+    assert times.start[0].tolist() == [[131]]
+    assert times.end[0].tolist() == [[331]]
+    assert times.total == 343
+    assert times.released(0) == 331
 
 
 def test_parameters_stream_while_the_command_before_computes() -> None:
     times = timeline({0: [CommandCost(10, 100), CommandCost(50, 20), CommandCost(400, 1)]})
-    # P: 110; 110+50 = 160; max(160, C0 = 210) + 400 = 610
-    assert times.parameters_end[0].tolist() == [[110, 160, 610]]
-    # C0 = 210; second starts at max(160, 210+4) = 214, ends 234; third at max(610, 238) = 610
-    assert times.start[0].tolist() == [[110, 214, 610]]
-    assert times.end[0].tolist() == [[210, 234, 611]]
+    # P: 111; 111+50 = 161; max(161, C0 = 211) + 400 = 611
+    assert times.parameters_end[0].tolist() == [[111, 161, 611]]
+    # C0 = 211; second starts at max(161, 211+4) = 215, ends 235; third at max(611, 239) = 611
+    assert times.start[0].tolist() == [[111, 215, 611]]
+    assert times.end[0].tolist() == [[211, 235, 612]]
 
 
 def test_a_third_command_waits_for_a_free_parameter_buffer() -> None:
     times = timeline({0: [CommandCost(0, 1000), CommandCost(0, 10), CommandCost(5, 10)]})
-    # P2 = max(P1 = 100, C0 = 1100) + 5 = 1105; start = max(1105, C1 + 4 = 1118)
-    assert times.parameters_end[0].tolist() == [[100, 100, 1105]]
-    assert times.start[0].tolist() == [[100, 1104, 1118]]
+    # P2 = max(P1 = 101, C0 = 1101) + 5 = 1106; start = max(1106, C1 + 4 = 1119)
+    assert times.parameters_end[0].tolist() == [[101, 101, 1106]]
+    assert times.start[0].tolist() == [[101, 1105, 1119]]
 
 
 def test_waits_between_partitions_cost_a_synchronisation() -> None:
@@ -55,9 +71,9 @@ def test_waits_between_partitions_cost_a_synchronisation() -> None:
             1: [CommandCost(0, 70, (1, 0, 0, 0))],
         }
     )
-    assert times.start[1].tolist() == [[154]]  # 100 + 50 + 4
-    assert times.start[0].tolist() == [[100, 228]]  # 154 + 70 + 4
-    assert times.total == 233 + 12
+    assert times.start[1].tolist() == [[155]]  # 101 + 50 + 4
+    assert times.start[0].tolist() == [[101, 229]]  # 155 + 70 + 4
+    assert times.total == 234 + 12
 
 
 def test_an_iteration_waits_for_the_one_whose_feature_maps_it_reuses() -> None:
@@ -66,17 +82,17 @@ def test_an_iteration_waits_for_the_one_whose_feature_maps_it_reuses() -> None:
         1: [CommandCost(0, 100, (1, 0, 0, 0))],
     }
     single = timeline(costs, repeat=3, depth=1)
-    # iteration 0: 100..110, 114..214; iteration 1 starts at 214 + 4
-    assert single.start[0][:, 0].tolist() == [100, 218, 336]
-    assert single.end[1][:, 0].tolist() == [214, 332, 450]
+    # iteration 0: 101..111, 115..215; iteration 1 starts at 215 + 4
+    assert single.start[0][:, 0].tolist() == [101, 219, 337]
+    assert single.end[1][:, 0].tolist() == [215, 333, 451]
     double = timeline(costs, repeat=3, depth=2)
-    assert double.start[0][:, 0].tolist() == [100, 114, 218]
-    assert double.end[1][:, 0].tolist() == [214, 318, 422]
+    assert double.start[0][:, 0].tolist() == [101, 115, 219]
+    assert double.end[1][:, 0].tolist() == [215, 319, 423]
 
 
 def test_nothing_to_do_still_reads_the_header() -> None:
-    assert timeline({}).total == HEADER_CYCLES + COMPLETION_CYCLES
-    assert timeline({0: []}).total == HEADER_CYCLES + COMPLETION_CYCLES
+    assert timeline({}).total == 59 + COMPLETION_CYCLES
+    assert timeline({0: []}).total == 59 + COMPLETION_CYCLES
 
 
 @pytest.mark.parametrize(
@@ -97,5 +113,5 @@ def test_waits_that_never_end_are_a_deadlock(costs: dict[int, list[CommandCost]]
 def test_streamed_weights_hold_the_next_parameters_back() -> None:
     costs = [CommandCost(0, 100, streamed=True), CommandCost(50, 20), CommandCost(0, 10)]
     times = timeline({0: costs})
-    origin = HEADER_CYCLES + DESCRIPTOR_CYCLES
+    origin = ring_cycles(DRAM, 0)
     assert times.end[0][0].tolist() == [origin + 100, origin + 170, origin + 184]

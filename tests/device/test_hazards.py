@@ -96,7 +96,7 @@ def test_every_missing_wait_that_matters_is_noticed() -> None:
             rings = {**launch.rings, partition: b"".join(map(COMMAND.encode, changed))}
             short = replace(launch, rings=rings)
             costs = launch_costs(PYNQ, deployment, short, binding)
-            times = timeline(costs, 2, binding.depth)
+            times = timeline(costs, PYNQ.dram, 2, binding.depth)
             expected = races({p: fields_of(data) for p, data in rings.items()}, times)
             seen[expected] += 1
             with (

@@ -41,6 +41,15 @@ def test_an_opened_device_takes_options() -> None:
         assert device.capabilities.board.name == "kv260"
 
 
+def test_an_option_that_a_device_lacks_is_named_with_those_it_has() -> None:
+    message = (
+        "device emulator has no option speed: it takes memory_bytes, faults, contention_percent;"
+        " leave it out or use another device"
+    )
+    with pytest.raises(DeviceError, match=message):
+        open_device("emulator", "pynq-z2", speed=2)
+
+
 def test_unknown_devices_and_boards_list_the_choices() -> None:
     with pytest.raises(DeviceError, match=r"unknown device 'jtag': expected one of .*emulator"):
         open_device("jtag", "pynq-z2")

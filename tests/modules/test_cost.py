@@ -11,6 +11,7 @@ from fpga_rt.arithmetic.operations import (
     Convolution,
     Dense,
     DepthwiseConvolution,
+    MaximumPool,
 )
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.contract.command import Segment
@@ -62,7 +63,7 @@ def test_resnet8_layer_on_chip() -> None:
     assert row_load < row + ROW
     assert cost.compute == START + 2 + 2 * row_load + 32 * (row + ROW) + PIPELINE + 2
     blocks = 32 + 8 * 16 + 2 * 9 * 128  # table, then two groups of nine words of 128 weights
-    assert cost.parameters == 30 + -(-blocks // 8 * 5 // 4)
+    assert cost.parameters == 5 + 30 + -(-(blocks // 8 - 1) * 5 // 4)
     products = 32 * 32 * 16 * 16 * 9
     assert products / (cost.compute * 128) > 0.98  # multipliers busy
 
@@ -115,7 +116,7 @@ def test_depthwise_windows_take_their_kernel() -> None:
     row = 5 * 4 * 9
     beats = 40
     assert cost.compute == START + 2 + 2 * beats + 25 * (row + ROW) + PIPELINE + 2
-    assert cost.parameters == 30 + (32 + 8 * 64 + 4 * 9 * 16) // 8 * 5 // 4
+    assert cost.parameters == 5 + 30 + -(-((32 + 8 * 64 + 4 * 9 * 16) // 8 - 1) * 5 // 4)
 
 
 def test_dense_weights_stream() -> None:
@@ -125,7 +126,7 @@ def test_dense_weights_stream() -> None:
     layer = layer_of(operation, (1, 1, 640))
     cost = module.cost(fields_of(module, layer), ON_CHIP)
     assert cost.compute == START + 2 + 80 + 30 + 128 * 80 * 5 // 4 + PIPELINE + 2
-    assert cost.parameters == 30 + (32 + 8 * 128) // 8 * 5 // 4
+    assert cost.parameters == 5 + 30 + -(-((32 + 8 * 128) // 8 - 1) * 5 // 4)
 
 
 def test_an_average_of_everything_is_one_row() -> None:
@@ -134,7 +135,7 @@ def test_an_average_of_everything_is_one_row() -> None:
     layer = layer_of(operation, (8, 8, 64))
     cost = module.cost(fields_of(module, layer), ON_CHIP)
     assert cost.compute == START + 2 + 8 * 64 + (8 * 64 + ROW) + PIPELINE + 2
-    assert cost.parameters == 30 + (32 + 8 * 64) // 8 * 5 // 4
+    assert cost.parameters == 5 + 30 + -(-((32 + 8 * 64) // 8 - 1) * 5 // 4)
 
 
 def test_an_addition_reads_two_tensors() -> None:
@@ -145,7 +146,7 @@ def test_an_addition_reads_two_tensors() -> None:
     load = 16 + 16
     body = 7 * max(row + ROW, load) + row + ROW
     assert cost.compute == START + 2 + 2 + load + body + PIPELINE + 2
-    assert cost.parameters == 30 + 5
+    assert cost.parameters == 5 + 30 + 4  # four beats of table
 
 
 def test_rows_that_are_not_aligned_take_one_beat_more_for_each_piece() -> None:
@@ -163,3 +164,34 @@ def test_tiles_cover_the_output_once() -> None:
     layer = layer_of(convolution(256, 1, 64, 1, 0), (3, 3, 64))
     tiles = module.tiles(layer)
     assert tiles == tuple(Tile((first, first + 32), (0, 3)) for first in range(0, 256, 32))
+
+
+def elementwise_cycles(name: str, shape: tuple[int, int, int], ports: Ports) -> int:
+    operations: dict[str, Computed] = {
+        "scale": AveragePool((1, 1), np.zeros(shape[2], np.int32), rule(shape[2])),
+        "add": Addition(AdditionRule(1, 1, 1, 0)),
+        "clamp": MaximumPool((1, 1)),
+    }
+    operation = operations[name.partition("_")[0]]
+    module = module_named(name)
+    return module.cost(fields_of(module, layer_of(operation, shape)), ports).compute
+
+
+def test_an_elementwise_module_takes_a_beat_a_cycle() -> None:
+    """First beat after 8 cycles and the latency, 64 beats of each operand, pipeline, latency."""
+    shape = (4, 8, 16)
+    assert elementwise_cycles("scale_8", shape, ON_CHIP) == 8 + 2 + 64 + 13 + 2
+    assert elementwise_cycles("add_8", shape, ON_CHIP) == 8 + 2 + 128 + 10 + 2
+    assert elementwise_cycles("clamp_8", shape, ON_CHIP) == 8 + 2 + 64 + 4 + 2
+    assert elementwise_cycles("clamp_2", shape, ON_CHIP) == 8 + 2 + 256 + 4 + 2
+    assert elementwise_cycles("add_2", shape, ON_CHIP) == 8 + 2 + 512 + 10 + 2
+
+
+def test_bursts_come_later_and_are_stored_whole() -> None:
+    """Reading a beat takes 1 cycle more, storing 4; 16 beats fill at 5/4 cycles, then all go."""
+    burst = MemoryPort(30, 5, 4, burst_beats=16)
+    ports = Ports(burst, burst, burst, burst)
+    assert elementwise_cycles("clamp_8", (1, 1, 8), ports) == 8 + 1 + 30 + 1 + 4 + 4 + 30
+    fill, store = -(-15 * 5 // 4), 63 * 5 // 4
+    expected = 8 + 1 + 30 + 1 + fill + store + 4 + 4 + 30
+    assert elementwise_cycles("clamp_8", (4, 8, 16), ports) == expected

@@ -64,7 +64,7 @@ def test_commands_on_different_partitions_never_touch_each_others_bytes_at_once(
     deployment = compile_network(random_network(seed), PYNQ, partitions)
     binding = bind(deployment, 1)
     for index, launch in enumerate(deployment.launches):
-        when = timeline(launch_costs(PYNQ, deployment, launch, binding))
+        when = timeline(launch_costs(PYNQ, deployment, launch, binding), PYNQ.dram)
         commands = [
             (p, when.start[p][0, i], when.end[p][0, i], *_touched(fields))
             for p, ring in _commands(deployment, index).items()
@@ -89,7 +89,7 @@ def test_every_tensor_that_is_read_was_written_whole_and_not_overwritten(seed: i
     owner = {segment: np.full(1 << 17, -1) for segment in Segment}
     owner[Segment.INPUT][: deployment.segments.input_bytes] = 0
     for index, launch in enumerate(deployment.launches):
-        when = timeline(launch_costs(PYNQ, deployment, launch, bind(deployment, 1)))
+        when = timeline(launch_costs(PYNQ, deployment, launch, bind(deployment, 1)), PYNQ.dram)
         commands = [
             (int(when.start[p][0, i]), fields)
             for p, ring in _commands(deployment, index).items()

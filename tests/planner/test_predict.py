@@ -42,8 +42,9 @@ def test_one_layer_takes_what_its_formula_says() -> None:
     # longer than the 10 cycles of the next input row. Output to DRAM: latency 30.
     compute = 8 + 30 + 20 + 4 * (4 * 9 + 2) + 24 + 30
     # Parameters: a table of 32 + 8 x 8 bytes and 9 words of 128 bytes, 156 beats at 5/4 cycles.
-    parameters = 30 + 195
-    cycles = 60 + 40 + parameters + compute + 12
+    parameters = 5 + 30 + 194
+    # Header (18 beats) and descriptor (8 beats): latency 30 each, beats at 5/4 cycles.
+    cycles = 7 + 30 + 22 + 3 + 30 + 9 + parameters + compute + 12
     # Three register writes for the doorbell, two reads when it has ended.
     assert end - start == cycles * CLOCK_PS + 5 * REGISTER_PS
 

@@ -22,9 +22,9 @@ def test_commands_are_placed_in_clocks_since_the_doorbell() -> None:
     found = timeline(EVENTS, SUBMISSION, (7, 777), 7)
     assert found is not None
     assert found.start[0].tolist() == [[9, 29], [59, 79]]
-    assert found.end[0].tolist() == [[19, 39], [69, 89]]
+    assert found.end[0].tolist() == [[18, 38], [68, 88]]
     assert found.start[1].tolist() == [[19], [69]]
-    assert found.end[1].tolist() == [[49], [99]]
+    assert found.end[1].tolist() == [[48], [98]]
     assert found.parameters_end[1].tolist() == [[19], [69]]
     assert found.total == 110
 
@@ -34,8 +34,8 @@ def test_a_program_that_stopped_has_no_timeline() -> None:
 
 
 def test_a_ring_is_busy_from_its_first_command_to_its_last() -> None:
-    assert busy_ps(EVENTS, SUBMISSION) == {0: (70, 630), 1: (140, 700)}
-    assert busy_ps(EVENTS[:1], SUBMISSION) == {}
+    assert busy_ps(EVENTS, SUBMISSION, 7) == {0: (70, 623), 1: (140, 693)}
+    assert busy_ps(EVENTS[:1], SUBMISSION, 7) == {}
 
 
 def test_strobes_have_the_names_of_the_static_region() -> None:

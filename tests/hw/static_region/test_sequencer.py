@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fpga_rt.arch.boards import MemoryPort
 from fpga_rt.contract import sequencer as rule
 from fpga_rt.contract.command import COMMAND, Segment, split_address
 from fpga_rt.contract.sequencer import CommandCost, Timeline, timeline
@@ -17,6 +18,7 @@ from fpga_rt.contract.submission import Placement
 from tests.hw.static_region.sequencer_bench import (
     BASE,
     HEADER_ADDRESS,
+    LATENCY,
     MEMORY_BYTES,
     PLACES,
     RING_ADDRESS,
@@ -24,32 +26,20 @@ from tests.hw.static_region.sequencer_bench import (
     Job,
 )
 
-DESCRIPTOR_CYCLES = 42
+MEMORY = MemoryPort(LATENCY, 5, 4)
+DOORBELL_CYCLES = 1
+"""The bench counts from the strobe of the doorbell, the contract from the end of its access."""
 RING_CYCLES = 10
 """The descriptors of a ring come behind those of the rings before it."""
 
 
-def expected(
-    rings: Mapping[int, Sequence[Job]], repeat: int, depth: int, monkeypatch: pytest.MonkeyPatch
-) -> Timeline:
-    """Return the contract's timeline with the origin of each ring as measured."""
-    rank = iter(range(len(rings)))
-
-    class Staggered(rule._RingState):
-        def __init__(self, costs: Sequence[CommandCost], repeat: int) -> None:
-            super().__init__(costs, repeat)
-            late = RING_CYCLES * next(rank)
-            self.last_parameters += late
-            self.last_ends = (self.last_ends[0] + late, 0)
-
+def expected(rings: Mapping[int, Sequence[Job]], repeat: int, depth: int) -> Timeline:
+    """Return the contract's timeline."""
     costs = {
         p: [CommandCost(j.parameters, j.compute, j.waits, j.streamed) for j in jobs]
         for p, jobs in rings.items()
     }
-    with monkeypatch.context() as patch:
-        patch.setattr(rule, "DESCRIPTOR_CYCLES", DESCRIPTOR_CYCLES)
-        patch.setattr(rule, "_RingState", Staggered)
-        return timeline(costs, repeat, depth)
+    return timeline(costs, MEMORY, repeat, depth)
 
 
 def random_rings(
@@ -71,14 +61,14 @@ def random_rings(
     return rings
 
 
-def check_times(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    times = expected(bench.rings, bench.repeat, max(bench.depth, 1), monkeypatch)
+def check_times(bench: Bench) -> None:
+    times = expected(bench.rings, bench.repeat, max(bench.depth, 1))
     for p, jobs in bench.rings.items():
         engine = bench.engines[p]
-        assert np.array_equal(engine.starts, times.start[p].ravel()), p
-        assert np.array_equal(engine.ends, times.end[p].ravel()), p
+        assert np.array_equal(engine.starts, times.start[p].ravel() + DOORBELL_CYCLES), p
+        assert np.array_equal(engine.ends, times.end[p].ravel() + DOORBELL_CYCLES), p
         assert bench.completed[p] == len(jobs) * bench.repeat
-    assert bench.irq == times.total
+    assert bench.irq == times.total + DOORBELL_CYCLES
     assert bench.status["error"] == SequencerError.NONE
     assert bench.status["bank"] == bench.bank
 
@@ -88,17 +78,17 @@ def check_times(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     [(0, 1, 2, 1), (1, 2, 2, 0), (2, 3, 2, 2), (4, 4, 1, 1)],
 )
 def test_every_start_and_end_is_the_contracts(
-    seed: int, partitions: int, repeat: int, depth: int, monkeypatch: pytest.MonkeyPatch
+    seed: int, partitions: int, repeat: int, depth: int
 ) -> None:
     rings = random_rings(random.Random(seed), partitions, 4)
     bench = Bench(rings, repeat, depth, partitions=4 if partitions == 4 else 3)
-    check_times(bench.run(), monkeypatch)
+    check_times(bench.run())
 
 
 def test_the_documented_constants() -> None:
     bench = Bench({0: [Job(40, 100), Job(24, 100)], 1: [Job(40, 300, (1, 0, 0, 0))]}).run()
-    assert bench.memory.requests[2][0] == rule.HEADER_CYCLES
-    origin = rule.HEADER_CYCLES + DESCRIPTOR_CYCLES
+    assert bench.memory.requests[2][0] == rule.header_cycles(MEMORY) + DOORBELL_CYCLES
+    origin = rule.ring_cycles(MEMORY, 0) + DOORBELL_CYCLES
     starts = bench.engines[0].starts
     assert starts == [origin + 40, origin + 140 + rule.DISPATCH_CYCLES]
     assert bench.engines[1].starts == [origin + 140 + rule.SYNC_CYCLES]
@@ -114,11 +104,11 @@ def test_commands_too_short_for_prefetching_are_late_but_right(shortest: int) ->
     assert last[-1] - last[0] <= 7 * max(3 * RING_CYCLES, shortest + rule.DISPATCH_CYCLES)
 
 
-def test_a_ring_in_a_later_iteration_satisfies_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ring_in_a_later_iteration_satisfies_a_wait() -> None:
     rings = {0: [Job(24, 100)] * 2, 1: [Job(24, 400), Job(24, 50, (2, 1, 0, 0))]}
     bench = Bench(rings, repeat=2, depth=2).run()
     assert bench.engines[0].ends[-1] < bench.engines[1].ends[1]
-    check_times(bench, monkeypatch)
+    check_times(bench)
 
 
 @pytest.mark.parametrize("stalls", [0.0, 0.4])
@@ -159,7 +149,7 @@ def test_an_address_in_no_segment_lies_in_no_memory() -> None:
 def test_nothing_to_do_ends_at_once_with_the_bank() -> None:
     for bench in (Bench({}, bank=5), Bench({0: [Job()]}, repeat=0, bank=6)):
         bench.run()
-        assert bench.irq == timeline({}).total
+        assert bench.irq == timeline({}, MEMORY).total + DOORBELL_CYCLES
         assert bench.status == {
             "busy": 0, "done": 1, "error": 0, "error_partition": 0, "bank": bench.bank,
         }  # fmt: skip
