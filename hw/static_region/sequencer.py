@@ -161,7 +161,7 @@ class Sequencer(Component):
                 ring.parameters_done.eq(port.parameters_done),
                 ring.reader_done.eq(port.reader_done),
                 ring.writer_done.eq(port.writer_done),
-                port.uses.eq(self._uses[number] | self._unknown),
+                port.uses.eq(self._uses[number] | (self._unknown & port.active)),
                 port.compute.eq(ring.compute & ~self._stop),
                 port.resolved.eq(ring.resolved),
                 port.ended.eq(ring.ended),

@@ -262,7 +262,13 @@ def test_answers_the_identity_of_the_host_half() -> None:
     assert seen == [host.module_id]
 
 
-@pytest.mark.parametrize("host", [PoolingModule(8), ElementwiseModule("add", 4)])
+def of_four_lanes() -> Module:
+    module = ElementwiseModule("add", 8)
+    module.lanes = (4,)
+    return module
+
+
+@pytest.mark.parametrize("host", [PoolingModule(8), of_four_lanes()])
 def test_other_host_halves_are_refused(host: Module) -> None:
     with pytest.raises(ToolchainError, match=f"module {host.name}: elementwise gateware is scale"):
         rtl(host)
