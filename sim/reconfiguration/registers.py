@@ -47,7 +47,7 @@ def forget(module: Any, registers: Mapping[str, frozenset[str]]) -> int:  # noqa
     count = 0
     known = registers.get(module._def_name, frozenset())
     for name in sorted(known):
-        signal = getattr(module, name)
+        signal = module[name]  # also one whose name begins with an underscore
         words = list(signal) if isinstance(signal, ArrayObject) else [signal]
         for word in words:
             _make_unknown(word)
