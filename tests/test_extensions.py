@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from fpga_rt.device.registry import devices
+
 MODULE = '''
 """A pooling module of another name and size."""
 
@@ -24,6 +26,50 @@ class WidePooling(PoolingModule):
 
 def variants():
     return (WidePooling(16),)
+'''
+
+FLOOR = '''
+"""A module that cuts off what is below a limit, on four lanes: both halves."""
+
+from fpga_rt.arithmetic.operations import NO_PADDING, MaximumPool
+from fpga_rt.modules.pooling import PoolingModule
+
+
+class Floor(PoolingModule):
+    """Single pixels, no upper limit."""
+
+    family = "floor"
+
+    def refusal(self, layer):
+        if not isinstance(layer.operation, MaximumPool) or layer.operation.high < 127:
+            return "floor computes maxima without an upper limit"
+        if layer.window != ((1, 1), (1, 1), NO_PADDING) or layer.input_shape[2] % self.lanes[0]:
+            return "floor takes single pixels of a multiple of four channels"
+        return super().refusal(layer)
+
+
+def variants():
+    return (Floor(4),)
+
+
+def rtl(module):
+    from amaranth.hdl import Module, Mux
+    from fpga_rt.contract.command import Operation
+    from hw.modules.elementwise.elementwise import Elementwise
+    from hw.modules.elementwise.operators import Operator
+
+    class FloorOperator(Operator):
+        latency_cycles = 1
+
+        def elaborate(self, platform):
+            m = Module()
+            low = self.header(m).low
+            m.d.sync += [self.codes_valid.eq(self.chunk_valid), self.to.eq(self.chunk.to)]
+            for code, result in zip(self.chunk.codes, self.codes):
+                m.d.sync += result.eq(Mux(code < low, low, code))
+            return m
+
+    return Elementwise(module, Operation.MAXIMUM_POOL, FloorOperator)
 '''
 
 DEVICE = '''
@@ -49,6 +95,10 @@ class Broken:
 ENTRY_POINTS = """\
 [fpga_rt.modules]
 widepool = outside_pool:variants
+floor = outside_floor:variants
+
+[fpga_rt.gateware]
+floor = outside_floor:rtl
 
 [fpga_rt.devices]
 outside = outside_device:Remote
@@ -76,12 +126,33 @@ with open_device("outside", "pynq-z2") as device, Runtime(device) as runtime:
     print(runtime.log.swaps[0].module, np.array_equal(outputs, golden.run(network, codes)))
 """
 
+ON_THE_RTL = """
+import numpy as np
+from fpga_rt.arch.boards import board
+from fpga_rt.arithmetic.operations import MaximumPool
+from fpga_rt.device.registry import open_device
+from fpga_rt.modules.registry import named
+from fpga_rt.planner.compile import compile_network
+from fpga_rt.runtime.runtime import Runtime
+from tests.random_networks import Builder
+
+builder = Builder(np.random.default_rng(0), (3, 5, 12))
+builder.add(MaximumPool((1, 1), low=-20))
+deployment = compile_network(builder.build(), board("pynq-z2"), 1, named(["floor_4"]))
+codes = np.random.default_rng(1).integers(-128, 128, (2, 3, 5, 12)).astype(np.int8)
+with open_device("rtl", "pynq-z2", load_time="stream") as device, Runtime(device) as runtime:
+    outputs = runtime.run(runtime.load(deployment), codes)
+    loaded = device.simulation.partition(0)[1] == named(["floor_4"])[0].module_id
+    print(loaded, np.array_equal(outputs, np.maximum(codes, -20)))
+"""
+
 
 @pytest.fixture
 def outside(tmp_path: Path) -> dict[str, str]:
     """Return an environment in which the outside package is installed."""
     files = {
         "outside_pool.py": MODULE,
+        "outside_floor.py": FLOOR,
         "outside_device.py": DEVICE,
         "outside_broken.py": BROKEN,
         "outside-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n",
@@ -104,6 +175,17 @@ def test_a_module_and_a_device_from_outside_run_a_network(outside: dict[str, str
     done = _run(outside, "-c", PROGRAM)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["widepool_16", "True"]
+
+
+def test_the_gateware_of_a_module_from_outside_is_built_loaded_and_run(
+    outside: dict[str, str],
+) -> None:
+    obstacle = {entry.name: entry.obstacle for entry in devices()}["rtl"]
+    if obstacle:
+        pytest.skip(f"rtl: {obstacle}")
+    done = _run(outside, "-c", ON_THE_RTL)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_devices_from_outside_are_listed_with_what_stands_in_their_way(
