@@ -99,7 +99,7 @@ def _speed(device: RtlDevice) -> Measurement:
 
 
 def _cold_build() -> Measurement:
-    """Build static region, configuration port, simulator and a module into an empty cache."""
+    """Build static region, configuration port and simulator into an empty cache."""
     script = f"from sim.device import RtlDevice; RtlDevice({BOARD!r}).open()"
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

@@ -8,8 +8,8 @@ One map serves every board; a board with fewer partitions leaves the blocks behi
 
 The configuration controller serves the ICAP only; a load through the processor's port (PCAP)
 passes it by, which is why the host says when a load begins and how it ended. The static region
-ignores `control.decouple = 0` in any state but LOADED and ACTIVE, so a partition whose load
-failed stays isolated whatever the host does.
+ignores `control.decouple = 0` in any state but LOADED and ACTIVE, so a partition stays isolated
+from the begin of a load until the host has said that it ended well.
 """
 
 from __future__ import annotations

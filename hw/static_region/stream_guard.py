@@ -10,8 +10,8 @@ a partial bitstream word by word. A word that breaks a rule is not passed on, no
 - registers, commands and bits of control registers are those that partial bitstreams need: no full
   bitstream, no readback, nothing encrypted, no IPROG.
 
-So a stream can only do harm inside its partition. Not looked at: contents of frames, a reset mask
-included, and checksums, which are the port's.
+So frames are written inside the partition only; SHUTDOWN, GRESTORE and START act beyond it. Not
+looked at: contents of frames, a reset mask included, and checksums, which are the port's.
 
 Ref: 7 Series FPGAs Configuration User Guide
 Document: UG470, Configuration Packets; Configuration Registers

@@ -111,7 +111,6 @@ async def coupled(dut: Any) -> None:  # noqa: ANN401  # cocotb
     for traffic in bench.traffic.values():
         traffic.sent.clear()
         traffic.received.clear()
-    held = None
     for _ in range(300):
         wires = [bench.random.randrange(2) for _ in range(2)]
         identity = bench.random.getrandbits(64)

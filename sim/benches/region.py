@@ -170,14 +170,15 @@ async def stopped_in_mid_command(dut: Any) -> None:  # noqa: ANN401  # cocotb
     seen = set()
     for stop, error in ways * (6 if THOROUGH else 1):
         work = chain(system.dram, [(0, SCALE), (1, ADD)], SHAPE, random, repeat=4)
-        assert await _stopped(system, work, stop, random.randrange(1, 500)) in (0, error)
-        seen.add(error)
+        found = await _stopped(system, work, stop, random.randrange(1, 500))
+        assert found in (0, error)
+        seen.add(found)
         await host.decouple(0)
         await host.reset(0)
         assert await host.recouple(0) is PartitionState.ACTIVE
         work.clear()
         await _run(system, work)
-    assert seen == {SequencerError.PARTITION, SequencerError.ABORTED}
+    assert seen >= {SequencerError.PARTITION, SequencerError.ABORTED}
 
 
 @test

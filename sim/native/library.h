@@ -48,7 +48,7 @@ class Library {
             dlclose(handle_);
             throw std::runtime_error(path + " is no Verilated library of this simulator");
         }
-        // Inputs are as random as registers: nobody drives them yet.
+        // Nobody drives the inputs yet.
         for (uint32_t i = 0; i < model_->port_count; ++i) {
             const Port &port = model_->ports[i];
             if (!port.is_output) std::memset(port.data, 0, bytes(port.width));
