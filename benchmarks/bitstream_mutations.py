@@ -37,9 +37,9 @@ from benchmarks import datasets
 from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import Device, device
 from fpga_rt.arch.floorplan import Partition, Rectangle, cells, place
+from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Register, type1, type2
 from fpga_rt.bitstream.build import Form, bit_file, build, simulation_bitstream
 from fpga_rt.bitstream.expand import Frames, frame_order
-from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, type1, type2
 from fpga_rt.bitstream.placement import device_addresses
 from fpga_rt.bitstream.read import parse
 from fpga_rt.bitstream.sequence import PAD

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
-from fpga_rt.bitstream.expand import RESET_MASK, frame_order
-from fpga_rt.bitstream.packets import (
+from fpga_rt.arch.packets import (
     TYPE1_MAX_WORDS,
     Command,
     Packet,
@@ -25,6 +24,7 @@ from fpga_rt.bitstream.packets import (
     type1,
     type2,
 )
+from fpga_rt.bitstream.expand import RESET_MASK, frame_order
 from fpga_rt.bitstream.read import parse
 from fpga_rt.bitstream.segments import Segment
 from fpga_rt.errors import ArtifactError

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from fpga_rt.arch import partials
 from fpga_rt.arch.devices import Device, Row
+from fpga_rt.arch.families import FrameAddress
 from fpga_rt.arch.partials import Cell
 from fpga_rt.arch.resources import Resources
 from fpga_rt.errors import PlanningError
+
+DECLARED_FRAMES = 16
+"""Frames of the stand-in region of a partition whose geometry is unknown."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class Partition:
     def is_estimate(self) -> bool:
         """Whether the figures were declared instead of computed from geometry."""
         return not self.rectangles
+
+
+def declared_start(device: Device, partition: Partition) -> int:
+    """Return where the stand-in region of a partition begins whose geometry is unknown.
+
+    It is frames 0 to 15 of the logic column in row 0 whose number is the partition's index.
+    """
+    return device.family.address.encode(FrameAddress(0, 0, partition.index))
 
 
 def place(device: Device, name: str, index: int, rectangles: Sequence[Rectangle]) -> Partition:

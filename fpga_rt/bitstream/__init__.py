@@ -3,10 +3,11 @@
 Streams of 7-series, UltraScale and UltraScale+ devices in every form that the tools write. From the
 bottom up:
 
-- `crc`, `ecc`: the two codes. `packets`: the vocabulary. `sequence`: which frame follows which.
+- `arch.packets`: the vocabulary, and `arch.rules`: what streams may write; the gateware reads both.
+- `crc`, `ecc`: the two codes. `sequence`: which frame follows which.
 - `walk` finds packets, `segments` reads what lies between sync and DESYNC, `stream` is a file,
   `expand` says which frame it writes where, `read` puts that together.
-- `rules` and `checks` (each packet), `forms` (the order of the whole) and `written` (the frames)
+- `checks` (each packet, by the rules), `forms` (the order of the whole) and `written` (the frames)
   say what may be loaded; `verify` decides.
 - `build` and its forms make streams; `shrink` makes them shorter, `diff` compares, `convert`
   changes the word order, `standin` makes them up.

@@ -13,12 +13,12 @@ import numpy as np
 
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.floorplan import Partition
+from fpga_rt.arch.packets import TRAILING_NOPS, Command, Register
 from fpga_rt.arch.partials import Cell
+from fpga_rt.arch.rules import MULTI_FRAME_BIT, SIMULATION_FRAMES
 from fpga_rt.bitstream import full_form, multi_frame, reset_form
-from fpga_rt.bitstream.packets import TRAILING_NOPS, Command, Register
 from fpga_rt.bitstream.placement import Placed, place
 from fpga_rt.bitstream.read import BIT_MAGIC, Frames, identity_words
-from fpga_rt.bitstream.rules import MULTI_FRAME_BIT, SIMULATION_FRAMES
 from fpga_rt.bitstream.sequence import first_frame
 from fpga_rt.bitstream.writer import StreamWriter
 

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
+from fpga_rt.arch.packets import NOP, Command, Opcode, Register
+from fpga_rt.arch.rules import IDCODE_MASK, REBUILD, ZERO_ONLY, Rules
 from fpga_rt.bitstream.expand import frames_at
-from fpga_rt.bitstream.packets import NOP, Command, Opcode, Register
-from fpga_rt.bitstream.rules import IDCODE_MASK, REBUILD, ZERO_ONLY, Rules
 from fpga_rt.bitstream.segments import Segment, last_before
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices, Packets

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
-from fpga_rt.bitstream.packets import Register
+from fpga_rt.arch.packets import Register
 from fpga_rt.bitstream.segments import Segment
 from fpga_rt.bitstream.sequence import PAD, FrameOrder
 from fpga_rt.bitstream.stream import ConfigurationStream

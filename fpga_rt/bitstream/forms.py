@@ -24,9 +24,9 @@ from typing import NamedTuple
 import numpy as np
 
 from fpga_rt.arch.families import SERIES7, ULTRASCALE, ULTRASCALE_PLUS, Family
+from fpga_rt.arch.packets import Command, Register
+from fpga_rt.arch.rules import CLOCK_BIT, MULTI_FRAME_BIT
 from fpga_rt.bitstream.expand import RESET_MASK
-from fpga_rt.bitstream.packets import Command, Register
-from fpga_rt.bitstream.rules import CLOCK_BIT, MULTI_FRAME_BIT
 from fpga_rt.bitstream.segments import Segment, last_before
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices, Packets

@@ -13,11 +13,11 @@ import numpy as np
 
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.families import SERIES7, ULTRASCALE
+from fpga_rt.arch.packets import Command, Register
+from fpga_rt.arch.rules import DEFAULT_OPTIONS, MULTI_FRAME_BIT
 from fpga_rt.bitstream.expand import Frames
 from fpga_rt.bitstream.multi_frame import plan, write_compressed
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.placement import Placed, device_addresses, overlay
-from fpga_rt.bitstream.rules import DEFAULT_OPTIONS, MULTI_FRAME_BIT
 from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.writer import StreamWriter
 

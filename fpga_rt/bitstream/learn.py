@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.families import FAMILIES, Family, FrameAddress
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.bitstream.convert import check_intact
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.read import parse
 from fpga_rt.bitstream.segments import Segment
 from fpga_rt.bitstream.stream import ConfigurationStream

@@ -17,8 +17,8 @@ from fpga_rt.arch.devices import Device, device, devices
 from fpga_rt.arch.families import FrameAddress
 from fpga_rt.arch.floorplan import Partition, Rectangle, cells
 from fpga_rt.arch.partials import Cell, written_runs
+from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.bitstream.read import ConfigurationStream
-from fpga_rt.bitstream.rules import IDCODE_MASK
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.bitstream.size import rectangles_of
 from fpga_rt.errors import ArtifactError, DeviceError

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.families import SERIES7, ULTRASCALE, ULTRASCALE_PLUS
+from fpga_rt.arch.packets import NOP, Command, Register, type1
 from fpga_rt.bitstream.crc import REGISTER_TERM
-from fpga_rt.bitstream.packets import NOP, Command, Register, type1
 from fpga_rt.bitstream.placement import Placed, consecutive
 from fpga_rt.bitstream.writer import StreamWriter
 

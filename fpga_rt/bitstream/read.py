@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
+from fpga_rt.arch.packets import SYNC, Register
 from fpga_rt.bitstream.expand import Frames, frame_order, frame_writes, last_written
-from fpga_rt.bitstream.packets import SYNC, Register
 from fpga_rt.bitstream.segments import CrcCheck, Run, Segment, read_segment
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.errors import ArtifactError

@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device
 from fpga_rt.arch.families import SERIES7, ULTRASCALE, FrameAddress
+from fpga_rt.arch.packets import TRAILING_NOPS, Command, Register
 from fpga_rt.arch.partials import Cell, written_runs
+from fpga_rt.arch.rules import CLOCK_BIT, DEFAULT_OPTIONS, NO_RESET
 from fpga_rt.bitstream.clocks import CLOCK_MINORS, PLUS_ECC_WORDS, released_by
 from fpga_rt.bitstream.expand import RESET_MASK, Frames, frame_order
 from fpga_rt.bitstream.multi_frame import write_runs
-from fpga_rt.bitstream.packets import TRAILING_NOPS, Command, Register
 from fpga_rt.bitstream.placement import (
     Placed,
     consecutive,
@@ -35,7 +36,6 @@ from fpga_rt.bitstream.placement import (
     device_addresses,
     overlay,
 )
-from fpga_rt.bitstream.rules import CLOCK_BIT, DEFAULT_OPTIONS, NO_RESET
 from fpga_rt.bitstream.writer import StreamWriter
 from fpga_rt.errors import ArtifactError
 

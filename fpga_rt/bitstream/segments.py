@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.bitstream.crc import REGISTER_TERM, crcs_of_intervals
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.walk import Indices, Packets, walk
 from fpga_rt.errors import ArtifactError
 

@@ -15,24 +15,22 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device
 from fpga_rt.arch.families import FrameAddress
-from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.floorplan import DECLARED_FRAMES, Partition, cells, declared_start
 from fpga_rt.arch.partials import Run, runs
 from fpga_rt.errors import ArtifactError
 
 PAD = -1
 """Stands for a pad frame where addresses are listed."""
-DECLARED_FRAMES = 16
-"""Frames of the stand-in region of a partition whose geometry is unknown."""
 
 
 def first_frame(device: Device, partition: Partition) -> int:
     """Return the FAR of the first frame of a partition.
 
-    A partition without rectangles (a device of unknown geometry) is given a stand-in region:
-    frames 0 to 15 of the logic column in row 0 whose number is the partition's index.
+    A partition without rectangles (a device of unknown geometry) is given a stand-in region, see
+    `arch.floorplan.declared_start`.
     """
     if partition.is_estimate:
-        return device.family.address.encode(FrameAddress(0, 0, partition.index))
+        return declared_start(device, partition)
     return runs(device, cells(device, partition))[0].address
 
 

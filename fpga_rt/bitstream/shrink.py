@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
+from fpga_rt.arch.packets import Command, Register, write
+from fpga_rt.arch.rules import CLOCK_BIT, IDCODE_MASK, MULTI_FRAME_BIT
 from fpga_rt.bitstream.convert import check_intact
 from fpga_rt.bitstream.expand import RESET_MASK, Frames, frame_order
 from fpga_rt.bitstream.multi_frame import plan, write_compressed
-from fpga_rt.bitstream.packets import Command, Register, write
 from fpga_rt.bitstream.placement import Placed, contents, place
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.rules import CLOCK_BIT, IDCODE_MASK, MULTI_FRAME_BIT
 from fpga_rt.bitstream.segments import Segment
 from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.stream import ConfigurationStream

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.families import SERIES7, ULTRASCALE, ULTRASCALE_PLUS
-from fpga_rt.bitstream.packets import Command, Register
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.bitstream.segments import CrcCheck, Run, Segment, last_before
 from fpga_rt.bitstream.walk import Indices, Packets
 

@@ -10,8 +10,8 @@ import hashlib
 from dataclasses import dataclass
 
 from fpga_rt.arch.families import FAMILIES, Family, FrameAddress
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.bitstream.locate import device_named
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.read import ConfigurationStream, Segment, parse
 
 

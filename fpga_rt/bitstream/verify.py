@@ -5,7 +5,7 @@ Checks"), and a configuration port notices a bad CRC only after the frames are w
 is checked here, before a word is sent: only known words in a known order, one device, one
 partition, every write under a CRC that matches.
 
-What is accepted is a list of what streams need (`fpga_rt.bitstream.rules`), not everything that a
+What is accepted is a list of what streams need (`fpga_rt.arch.rules`), not everything that a
 device understands. Forms that cannot be vouched for are refused: encrypted; debug; with a CRC per
 frame, where two streams spliced at a frame would match; for several dies.
 
@@ -31,14 +31,14 @@ from numpy.typing import NDArray
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.families import ULTRASCALE_PLUS
 from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.packets import BUS_WIDTH, DUMMY, NOP, TRAILING_NOPS
 from fpga_rt.arch.partials import Cell, runs, written_runs
+from fpga_rt.arch.rules import IDCODE_MASK, MOST_CRCS, SIMULATION_FRAMES, rules_of
 from fpga_rt.bitstream.checks import refusal
 from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.forms import departure, is_plain
-from fpga_rt.bitstream.packets import BUS_WIDTH, DUMMY, NOP, TRAILING_NOPS
 from fpga_rt.bitstream.parts import names_device
 from fpga_rt.bitstream.read import identity, parse
-from fpga_rt.bitstream.rules import IDCODE_MASK, MOST_CRCS, SIMULATION_FRAMES, rules_of
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.walk import Indices

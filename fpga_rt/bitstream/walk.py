@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt.bitstream.packets import (
+from fpga_rt.arch.packets import (
     NOP,
     TYPE1_MAX_WORDS,
     TYPE2_MAX_WORDS,

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.families import SERIES7, Family
-from fpga_rt.bitstream.crc import REGISTER_TERM, crc_of_terms
-from fpga_rt.bitstream.packets import (
+from fpga_rt.arch.packets import (
     BUS_WIDTH,
     DUMMY,
     NOP,
@@ -18,6 +17,7 @@ from fpga_rt.bitstream.packets import (
     type1,
     type2,
 )
+from fpga_rt.bitstream.crc import REGISTER_TERM, crc_of_terms
 
 
 class StreamWriter:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device
 from fpga_rt.arch.families import SERIES7, FrameAddress
+from fpga_rt.arch.packets import Register
 from fpga_rt.arch.partials import Cell, runs
+from fpga_rt.arch.rules import MULTI_FRAME_BIT, NO_RESET, REBUILD
 from fpga_rt.bitstream.clocks import PLUS_ECC_WORDS, released_by
 from fpga_rt.bitstream.expand import (
     RESET_MASK,
@@ -22,8 +24,6 @@ from fpga_rt.bitstream.expand import (
     last_written,
     segment_writes,
 )
-from fpga_rt.bitstream.packets import Register
-from fpga_rt.bitstream.rules import MULTI_FRAME_BIT, NO_RESET, REBUILD
 from fpga_rt.bitstream.segments import Run
 from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.stream import ConfigurationStream

@@ -15,8 +15,8 @@ import numpy as np
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.ports import ConfigurationPort, Interval
+from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.rules import IDCODE_MASK
 from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.contract.static_region import (
     ConfigurationError,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.rules import IDCODE_MASK
 from fpga_rt.bitstream.verify import verify_partial
 from fpga_rt.contract.static_region import (
     CONTROLLER_PORT,

@@ -10,10 +10,11 @@ from amaranth.hdl import Assert, Assume, ResetSignal, Value
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, connect, flipped
 
+from fpga_rt.arch.packets import NOP, SYNC
+from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.contract.static_region import ConfigurationError
 from hw.formal.past import Past
 from hw.static_region.port_feeder import ABORT_END, BEAT, ICAP, STEPS, PortFeeder, swapped
-from hw.static_region.stream_guard import IDCODE_MASK, NOP, SYNC
 
 OWN_WORDS = (0xFFFFFFFF, SYNC, NOP, 0x28018001, 0x2800E001, 0x30008001, 0x0000000D)
 """All that is written besides the stream: dummy, sync, NOP, reads of two registers, DESYNC."""

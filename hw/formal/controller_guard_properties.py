@@ -10,20 +10,21 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.hdl import Assert, Assume, ResetSignal, Value
 from amaranth.lib.wiring import Component, In
 
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register
+from fpga_rt.arch.rules import IDCODE_MASK
 from hw.formal.past import Past
 from hw.static_region.stream_guard import (
     COUNT_BITS,
-    IDCODE_MASK,
-    NOP,
-    SYNC,
-    Command,
     FarWindow,
-    Register,
     StreamGuard,
 )
 
 HARMLESS_CTL0, HARMLESS_CTL1 = 0x500, 0x1000
 """Bits of the control registers that partial bitstreams of the 7-series change."""
+HARMLESS_COMMANDS = (0, 1, 2, 5, 7, 10, 11, 13)
+"""NULL, WCFG, MFW, START, RCRC, GRESTORE, SHUTDOWN, DESYNC (UG470 table 5-25)."""
+WRITTEN = (0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x0A, 0x0C, 0x18)
+"""CRC, FAR, FDRI, CMD, CTL0, MASK, MFWR, IDCODE, CTL1 (UG470 table 5-23)."""
 
 
 class GuardProperties(Component):
@@ -131,9 +132,7 @@ class GuardProperties(Component):
                 m.d.comb += Assert(0, "a register is one that partials write")
 
     def _command(self, m: Module, word: Value) -> None:
-        never = (Command.LFRM, Command.RCAP, Command.AGHIGH)
-        allowed = [command for command in Command if command not in never]
-        m.d.comb += Assert(word.matches(*allowed), "a command is one that partials give")
+        m.d.comb += Assert(word.matches(*HARMLESS_COMMANDS), "a command is one that partials give")
         with m.If(word == Command.DESYNC):
             m.d.sync += self._aligned.eq(0)
 
@@ -159,9 +158,8 @@ class GuardProperties(Component):
         same = self._register == parser.register
         fresh = same & (self._register == Register.FDRI) & (self._left == 0)
         in_packet = self._aligned & self._left.any()
-        known = (r for r in Register if r not in (Register.STAT, Register.COR0))
         agree = {
-            "known": ~in_packet | self._register.matches(*known),
+            "known": ~in_packet | self._register.matches(*WRITTEN),
             "CTL0": ~in_packet | (self._register != Register.CTL0) | self._fits(HARMLESS_CTL0),
             "CTL1": ~in_packet | (self._register != Register.CTL1) | self._fits(HARMLESS_CTL1),
             "aligned": parser.aligned == self._aligned,

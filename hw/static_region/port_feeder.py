@@ -31,17 +31,10 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature
 
+from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Opcode, Register, type1, write
+from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.contract.static_region import ConfigurationError
-from hw.static_region.stream_guard import (
-    IDCODE_MASK,
-    NOP,
-    SYNC,
-    Command,
-    FarWindow,
-    Primitive,
-    Register,
-    StreamGuard,
-)
+from hw.static_region.stream_guard import FarWindow, Primitive, StreamGuard
 
 POWER_UP_CYCLES = 128
 """ICAPE2 must be left alone for 1.25 us after reset: 125 clocks of 100 MHz."""
@@ -68,7 +61,6 @@ BEAT = data.StructLayout({"data": 64, "fault": 1})
 
 _CFGERR_B, _DALIGN, _RIP = 7, 6, 5
 _CRC_ERROR, _ID_ERROR = 0, 15
-_DUMMY = 0xFFFFFFFF
 _ABORT_CYCLES, _READ_CYCLES, _ANSWER_CYCLES = 5, 8, 4
 _ALIGNED_CYCLES = 7
 
@@ -78,19 +70,18 @@ class Step(NamedTuple):
 
     csib: int
     rdwrb: int
-    word: int | None = _DUMMY
+    word: int | None = DUMMY
 
 
 _ABORT = (Step(0, 0, NOP), *[Step(0, 1)] * _ABORT_CYCLES, Step(1, 1), Step(1, 0))
-_ASK = tuple(Step(0, 0, word) for word in (_DUMMY, SYNC, NOP, None, NOP, NOP))
+_ASK = tuple(Step(0, 0, word) for word in (DUMMY, SYNC, NOP, None, NOP, NOP))
 _READ = (
     *(Step(1, 0), Step(1, 1)),
     *[Step(0, 1)] * _READ_CYCLES,
     *[Step(1, 1)] * _ANSWER_CYCLES,
     Step(1, 0),
 )
-_WRITE_COMMAND = 1 << 29 | 2 << 27 | Register.CMD << 13 | 1
-_DESYNC = tuple(Step(0, 0, w) for w in (NOP, _WRITE_COMMAND, Command.DESYNC, NOP, NOP))
+_DESYNC = tuple(Step(0, 0, w) for w in (NOP, *write(Register.CMD, Command.DESYNC), NOP, NOP))
 STEPS = (*_ABORT, *_ASK, *_READ, *_DESYNC, Step(1, 0))
 ABORT_END = len(_ABORT) - 1
 _FIRST_ANSWER = len(_ABORT) + len(_ASK) + 3
@@ -107,10 +98,6 @@ def swapped(word: Value) -> Value:
 
 def _bits(levels: Iterable[int]) -> int:
     return sum(level << place for place, level in enumerate(levels))
-
-
-def _read_header(register: int) -> int:
-    return 1 << 29 | 1 << 27 | register << 13 | 1
 
 
 class PortFeeder(Component):
@@ -275,8 +262,8 @@ class PortFeeder(Component):
         """Drive the pins step by step, and take the register that is read."""
         header = Mux(
             self._register == Register.IDCODE,
-            Const(_read_header(Register.IDCODE), 32),
-            Const(_read_header(Register.STAT), 32),
+            Const(type1(Register.IDCODE, 1, Opcode.READ), 32),
+            Const(type1(Register.STAT, 1, Opcode.READ), 32),
         )
         words = Array(header if s.word is None else Const(s.word, 32) for s in STEPS)
         m.d.comb += self.stepping.eq(1)

@@ -23,78 +23,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from enum import IntEnum
 from typing import Literal, NamedTuple
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device
-from fpga_rt.arch.families import SERIES7, FrameAddress
-from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.families import SERIES7, ULTRASCALE_PLUS, FrameAddress
+from fpga_rt.arch.floorplan import DECLARED_FRAMES, Partition, cells, declared_start
+from fpga_rt.arch.packets import NOP, SYNC, TYPE2_MAX_WORDS, Command, Register, type1, type2
 from fpga_rt.arch.partials import Run, written_runs
+from fpga_rt.arch.rules import IDCODE_MASK, rules_of
 from fpga_rt.contract.static_region import ConfigurationError
 
 Primitive = Literal["ICAPE2", "ICAPE3"]
 """The configuration port of the 7-series, and that of UltraScale and UltraScale+."""
 
-SYNC = 0xAA995566
-NOP = 0x20000000
-IDCODE_MASK = 0x0FFFFFFF
-"""The top nibble of an IDCODE is the revision of the silicon."""
-COUNT_BITS = 27
+COUNT_BITS = TYPE2_MAX_WORDS.bit_length()
 """Bits of the longest word count of a packet (type 2)."""
-SIMULATION_FRAMES = 16
-"""Frames that a partition of unknown geometry is given; simulation bitstreams write some of them.
-
-They lie in the logic column of row 0 that has the partition's index.
-"""
-
-_TYPE1_WRITE, _TYPE2_WRITE = 0b00110, 0b01010  # bits 31..27: type and opcode
-_RESET_MASK_BLOCK = 2
-_SERIES7_FRAME_WORDS = 101
-_COR0 = 0x38003FE5
-"""The start-up options that partial bitstreams of UltraScale+ repeat."""
-_CTL0_BITS = 0x500
-_CTL1_BITS = {"ICAPE2": 0x1000, "ICAPE3": 0x21000}
-
 FORBIDDEN = ConfigurationError.PARTITION
 """The error of a stream that holds what no partial bitstream has."""
 
-
-class Register(IntEnum):
-    """Configuration registers that a partial bitstream writes, and STAT."""
-
-    CRC = 0x00
-    FAR = 0x01
-    FDRI = 0x02
-    CMD = 0x04
-    CTL0 = 0x05
-    MASK = 0x06
-    STAT = 0x07
-    COR0 = 0x09
-    MFWR = 0x0A
-    IDCODE = 0x0C
-    CTL1 = 0x18
-
-
-class Command(IntEnum):
-    """Commands that a partial bitstream gives."""
-
-    NULL = 0
-    WCFG = 1
-    MFW = 2
-    LFRM = 3
-    START = 5
-    RCAP = 6
-    RCRC = 7
-    AGHIGH = 8
-    GRESTORE = 10
-    SHUTDOWN = 11
-    DESYNC = 13
-
-
-_ULTRASCALE_ONLY = (Register.COR0, Command.LFRM, Command.RCAP, Command.AGHIGH)
+_HEADER_BITS = 27
+_TYPE1_WRITE, _TYPE2_WRITE = type1(0, 0) >> _HEADER_BITS, type2(0) >> _HEADER_BITS
+"""Type and opcode of a header, its bits from 27 on."""
+_RESET_MASK_BLOCK = 2
+_FAMILIES = {"ICAPE2": SERIES7, "ICAPE3": ULTRASCALE_PLUS}
+"""The family whose rules a port goes by; UltraScale has those of UltraScale+."""
 
 
 class FarWindow(NamedTuple):
@@ -106,7 +61,7 @@ class FarWindow(NamedTuple):
 
     low: int
     high: int
-    words: int = (1 << COUNT_BITS) - 1
+    words: int = TYPE2_MAX_WORDS
     frame_words: int = 0
 
 
@@ -119,8 +74,7 @@ def far_windows(device: Device, partition: Partition) -> tuple[FarWindow, ...]:
     family = device.family
     size = family.frame_words
     if partition.is_estimate:
-        low = family.address.encode(FrameAddress(0, 0, partition.index))
-        frames = SIMULATION_FRAMES
+        low, frames = declared_start(device, partition), DECLARED_FRAMES
         windows = [FarWindow(low, low + frames - 1, (frames + 1) * size, size)]
     else:
         windows = _run_windows(device, written_runs(device, cells(device, partition)))
@@ -196,7 +150,8 @@ class StreamGuard(Component):
         self._idcode = idcode & IDCODE_MASK
         self._windows = [[FarWindow(*window) for window in windows] for windows in far_windows]
         self._frame_words = max((w.frame_words for each in self._windows for w in each), default=0)
-        self._icap = icap
+        self._family = _FAMILIES[icap]
+        self._rules = rules_of(self._family, full=False)
         self.parser = Parser()
         """Its state, for proofs."""
         super().__init__(
@@ -292,8 +247,8 @@ class StreamGuard(Component):
     def _frame_data(self, m: Module, p: Parser, count: Value, continued: bool = False) -> None:
         """Let frame data follow IDCODE and a FAR of its own, and no more than its window has."""
         m.d.sync += [p.addressed.eq(0), p.words.eq(p.words - count)]
-        if self._icap == "ICAPE2":
-            m.d.sync += p.held.eq(count == _SERIES7_FRAME_WORDS)
+        if self._family is SERIES7:
+            m.d.sync += p.held.eq(count == SERIES7.frame_words)
         with m.If(~p.identified):
             m.d.comb += p.fault.eq(ConfigurationError.IDCODE)
         with m.Elif((count > p.words) | (~p.addressed & (not continued))):
@@ -334,13 +289,17 @@ class StreamGuard(Component):
             with m.Case(Register.CMD):
                 with m.If(p.word == Command.DESYNC):
                     m.d.sync += p.aligned.eq(0)
-                self._among(m, p, (c for c in Command if written_by_partials(c, self._icap)))
+                self._among(m, p, sorted(self._rules.commands))
             with m.Case(Register.COR0):
-                self._among(m, p, (_COR0,))
+                self._among(
+                    m, p, (value for r, value, _ in self._rules.options if r is Register.COR0)
+                )
             with m.Case(Register.MASK):
                 m.d.sync += [
-                    p.mask_fits_ctl0.eq((p.word & ~Const(_CTL0_BITS, 32)) == 0),
-                    p.mask_fits_ctl1.eq((p.word & ~Const(_CTL1_BITS[self._icap], 32)) == 0),
+                    fits.eq((p.word & ~Const(bits, 32)) == 0)
+                    for fits, bits in zip(
+                        (p.mask_fits_ctl0, p.mask_fits_ctl1), self._rules.control, strict=True
+                    )
                 ]
 
     def _among(self, m: Module, p: Parser, allowed: Iterable[int]) -> None:
@@ -350,11 +309,9 @@ class StreamGuard(Component):
             with m.Default():
                 m.d.comb += p.fault.eq(FORBIDDEN)
 
-    def _plain_registers(self) -> list[Register]:
+    def _plain_registers(self) -> list[int]:
         """Return the registers that take one word at a time."""
-        others = (Register.FDRI, Register.MFWR, Register.STAT)
-        mine = (r for r in Register if written_by_partials(r, self._icap))
-        return [r for r in mine if r not in others]
+        return sorted(self._rules.registers - {Register.FDRI, Register.MFWR})
 
 
 def _lies_in(word: Value, window: FarWindow, free: int) -> Value:
@@ -366,11 +323,6 @@ def _lies_in(word: Value, window: FarWindow, free: int) -> Value:
     if high != (1 << free) - 1:
         hit &= word[:free] <= high
     return hit
-
-
-def written_by_partials(item: Register | Command, icap: Primitive) -> bool:
-    """Tell whether partial bitstreams for a port write the register or give the command."""
-    return icap == "ICAPE3" or not any(item is other for other in _ULTRASCALE_ONLY)
 
 
 class Parser:

@@ -13,7 +13,7 @@ import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, ReadOnly, RisingEdge, Timer
 from cocotb.utils import get_sim_time
 
-from fpga_rt.bitstream.packets import SYNC
+from fpga_rt.arch.packets import SYNC
 from fpga_rt.contract.static_region import ConfigurationError, ConfigurationState
 from sim.benches.faults import fault
 from sim.benches.memory import BASE, Dram, Pauses, serve

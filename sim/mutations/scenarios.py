@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register, type1
 from fpga_rt.device.memory import DRAM_BASE
 from sim.mutations.bad_streams import BAD_STREAMS
 from sim.mutations.rig import MEMORY_BYTES, STREAM, Rig, Words

@@ -20,10 +20,10 @@ from pathlib import Path
 
 from fpga_rt.arch.devices import PAD_FRAMES, Device, Row
 from fpga_rt.arch.families import SERIES7, FrameAddress
-from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.floorplan import DECLARED_FRAMES, Partition, cells
 from fpga_rt.arch.partials import written_runs
 from fpga_rt.bitstream.expand import RESET_MASK, frame_order
-from fpga_rt.bitstream.sequence import DECLARED_FRAMES, first_frame
+from fpga_rt.bitstream.sequence import first_frame
 
 MAX_PARTITIONS = 16
 """The model has a bit for each in a line."""

@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register, type1
 from fpga_rt.bitstream.read import ConfigurationStream, parse
 
 Words = NDArray[np.uint32]

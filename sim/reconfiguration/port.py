@@ -15,7 +15,7 @@ from cocotb.queue import Queue
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge
 from cocotb.utils import get_sim_time
 
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Opcode, Register, type1
+from fpga_rt.arch.packets import NOP, SYNC, Command, Opcode, Register, type1
 
 if TYPE_CHECKING:
     from cocotb.handle import HierarchyObject

@@ -11,10 +11,10 @@ import pytest
 
 from fpga_rt.arch.devices import Device, device
 from fpga_rt.arch.families import FAMILIES, SERIES7, ULTRASCALE_PLUS
+from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Register, write
 from fpga_rt.arch.resources import Resources
 from fpga_rt.bitstream.crc import crc_of_writes
 from fpga_rt.bitstream.expand import frame_order, frame_writes, last_written
-from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, write
 from fpga_rt.bitstream.read import frames, parse
 from fpga_rt.bitstream.sequence import PAD, FrameOrder
 from fpga_rt.errors import ArtifactError

@@ -12,10 +12,10 @@ from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import Device, device
 from fpga_rt.arch.families import SERIES7
 from fpga_rt.arch.floorplan import Rectangle, cells, place
+from fpga_rt.arch.packets import DUMMY, SYNC, Command, Register
 from fpga_rt.arch.partials import Cell
 from fpga_rt.bitstream.build import Form, build
 from fpga_rt.bitstream.expand import Frames, frame_order
-from fpga_rt.bitstream.packets import DUMMY, SYNC, Command, Register
 from fpga_rt.bitstream.read import identity_words, parse
 from fpga_rt.bitstream.shrink import shrink
 from fpga_rt.bitstream.stream import ConfigurationStream

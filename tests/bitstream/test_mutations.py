@@ -19,7 +19,7 @@ from benchmarks.bitstream_mutations import (
     subjects,
 )
 from fpga_rt.arch.devices import device
-from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, type1, write
+from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Register, type1, write
 from fpga_rt.bitstream.verify import verify
 from fpga_rt.errors import ArtifactError
 

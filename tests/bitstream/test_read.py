@@ -9,9 +9,9 @@ import pytest
 
 from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import device
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.locate import device_of
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.read import BIT_MAGIC, MAX_FILE_BYTES, frames, identity, parse
 from fpga_rt.bitstream.verify import verify
 from fpga_rt.errors import ArtifactError

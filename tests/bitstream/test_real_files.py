@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from fpga_rt.arch.devices import device
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.arch.partials import Cell
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.read import ConfigurationStream, frames, parse
 from fpga_rt.bitstream.verify import verify
 from fpga_rt.errors import ArtifactError

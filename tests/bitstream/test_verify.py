@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from fpga_rt.arch.boards import board
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.floorplan import Partition, Rectangle, cells, place
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.build import Form, build, simulation_bitstream
 from fpga_rt.bitstream.crc import crc_of_writes
 from fpga_rt.bitstream.expand import Frames, frame_order
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.errors import ArtifactError
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fpga_rt.bitstream.packets import (
+from fpga_rt.arch.packets import (
     NOP,
     Command,
     Opcode,

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Register, write
 from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.bitstream.build import simulation_bitstream
-from fpga_rt.bitstream.packets import DUMMY, NOP, SYNC, Command, Register, write
 from fpga_rt.contract.command import Segment
 from fpga_rt.contract.static_region import STATIC_REGION, SequencerError
 from fpga_rt.contract.submission import Placement

@@ -209,7 +209,7 @@ def goes_on_in_error(dut: PortFeeder, m: Module) -> None:
     ("change", "failed"),
     [
         (passes_by_the_guard, "a_word_is_its_own_or_passed_the_guard"),
-        (goes_on_in_error, "a_word_is_its_own_or_passed_the_guard"),
+        (goes_on_in_error, "a_word_is_its_own_or_passed_the_guard|pins_follow_the_steps"),
     ],
 )
 def test_a_feeder_broken_behind_the_probe_is_not_proven(

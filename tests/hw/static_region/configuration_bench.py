@@ -18,8 +18,8 @@ from amaranth.sim import Simulator, SimulatorContext
 from fpga_rt.arch.devices import Device, Row
 from fpga_rt.arch.families import CLB, DSP, INT, SERIES7, Family
 from fpga_rt.arch.floorplan import Partition, Rectangle, place
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.arch.resources import Resources
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.read import Frames
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.contract.static_region import ConfigurationError, ConfigurationState

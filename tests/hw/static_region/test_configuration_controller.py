@@ -14,8 +14,8 @@ import pytest
 from amaranth.sim import SimulatorContext
 
 from fpga_rt.arch.families import SERIES7, ULTRASCALE_PLUS, Family
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register, write
 from fpga_rt.bitstream.build import build
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, write
 from fpga_rt.contract.static_region import ConfigurationError, ConfigurationState
 from hw.static_region.configuration_controller import ConfigurationController
 from hw.static_region.port_feeder import AVAILABLE_CYCLES, SETTLE_CYCLES

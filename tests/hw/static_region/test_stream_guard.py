@@ -14,25 +14,22 @@ from fpga_rt.arch import devices
 from fpga_rt.arch.boards import board, boards
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.families import SERIES7, ULTRASCALE_PLUS, Family, FrameAddress
-from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.floorplan import DECLARED_FRAMES, Partition, cells
+from fpga_rt.arch.packets import NOP, SYNC, Command, Opcode, Register, type1, type2, write
 from fpga_rt.arch.partials import written_runs
-from fpga_rt.bitstream import packets
+from fpga_rt.arch.rules import rules_of
 from fpga_rt.bitstream.build import build, simulation_bitstream
 from fpga_rt.bitstream.expand import frame_order
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1, type2, write
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.rules import rules_of
-from fpga_rt.bitstream.sequence import DECLARED_FRAMES, PAD
+from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.walk import walk
 from fpga_rt.contract.static_region import ConfigurationError
-from hw.static_region import stream_guard
 from hw.static_region.stream_guard import (
     FORBIDDEN,
     FarWindow,
     Primitive,
     StreamGuard,
     far_windows,
-    written_by_partials,
 )
 from tests.hw.static_region.configuration_bench import device, frames_of, partitions
 
@@ -235,11 +232,11 @@ BAD = {
         type2(202),
     ),
     "a read": (
-        partial(type1(Register.STAT, 1, packets.Opcode.READ)),
+        partial(type1(Register.STAT, 1, Opcode.READ)),
         FORBIDDEN,
-        type1(Register.STAT, 1, packets.Opcode.READ),
+        type1(Register.STAT, 1, Opcode.READ),
     ),
-    "a long read": (partial(type2(9, packets.Opcode.READ)), FORBIDDEN, type2(9, 1)),
+    "a long read": (partial(type2(9, Opcode.READ)), FORBIDDEN, type2(9, 1)),
     "a bare zero": (partial(0), FORBIDDEN, 0),
     "another kind of NOP": (partial(NOP | 1), FORBIDDEN, NOP | 1),
     "a header with stray bits": (
@@ -359,23 +356,6 @@ def test_random_words_write_nothing_outside() -> None:
         complete = fars[fars != NOP]
         assert np.all((complete >= window.low) & (complete <= window.high))
     assert {NONE, PARTITION} <= {result.error for result in results}
-
-
-def test_vocabulary_is_that_of_the_host() -> None:
-    for mine in (*stream_guard.Register, *stream_guard.Command):
-        theirs = Register if isinstance(mine, stream_guard.Register) else Command
-        assert theirs[mine.name] == mine
-    for family in (SERIES7, ULTRASCALE_PLUS):
-        rules = rules_of(family, full=False)
-        icap: Primitive = "ICAPE2" if family is SERIES7 else "ICAPE3"
-        commands = {c for c in stream_guard.Command if written_by_partials(c, icap)}
-        registers = {r for r in stream_guard.Register if written_by_partials(r, icap)}
-        assert commands == rules.commands
-        assert registers - {stream_guard.Register.STAT} == rules.registers
-        assert stream_guard._CTL0_BITS == rules.control[0]
-        assert stream_guard._CTL1_BITS[icap] == rules.control[1]
-        if icap == "ICAPE3":
-            assert (Register.COR0, stream_guard._COR0, 0) in rules.options
 
 
 @pytest.mark.parametrize("name", boards())

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.families import SERIES7
-from fpga_rt.bitstream.packets import SYNC, Command, Opcode, Register
+from fpga_rt.arch.packets import SYNC, Command, Opcode, Register
 from tests.sim.port.load_oracle import Geometry, LoadOracle
 
 POWER_UP_CLOCKS = 125

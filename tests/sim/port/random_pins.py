@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
+from fpga_rt.arch.packets import NOP, SYNC, Command, Opcode, Register, type1, type2
 from fpga_rt.arch.partials import Cell
 from fpga_rt.bitstream.build import Form, build, simulation_bitstream
 from fpga_rt.bitstream.expand import frame_order
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Opcode, Register, type1, type2
 from fpga_rt.bitstream.read import Frames
 from tests.sim.port.harness import swap_words
 from tests.sim.port.streams import Words, contents, desync, read_request, words_of

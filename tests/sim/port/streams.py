@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.floorplan import Partition
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Opcode, Register, type1
+from fpga_rt.arch.packets import NOP, SYNC, Command, Opcode, Register, type1
 from fpga_rt.bitstream.read import identity_words
 from fpga_rt.bitstream.writer import StreamWriter
 

@@ -10,9 +10,9 @@ import pytest
 
 from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
+from fpga_rt.arch.packets import NOP, SYNC, Command, Register, type1
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.expand import frame_order
-from fpga_rt.bitstream.packets import NOP, SYNC, Command, Register, type1
 from fpga_rt.bitstream.writer import StreamWriter
 from tests.sim.port.harness import (
     Outputs,

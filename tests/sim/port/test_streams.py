@@ -9,10 +9,10 @@ import pytest
 
 from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
+from fpga_rt.arch.packets import Command, Register
 from fpga_rt.arch.partials import Cell
 from fpga_rt.bitstream.build import Form, build, simulation_bitstream
 from fpga_rt.bitstream.expand import frame_order
-from fpga_rt.bitstream.packets import Command, Register
 from fpga_rt.bitstream.read import Frames
 from fpga_rt.bitstream.standin import stand_in
 from fpga_rt.bitstream.writer import StreamWriter

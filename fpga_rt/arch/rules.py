@@ -1,6 +1,7 @@
 """What streams of a kind and family may write: a list of what they need, not of what devices do.
 
-`checks` holds a segment against it.
+The host holds a file against it (`bitstream.checks`), and the gateware every word on its way to the
+port (`hw.static_region.stream_guard`).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fpga_rt.arch.families import SERIES7, ULTRASCALE, ULTRASCALE_PLUS, Family
-from fpga_rt.bitstream.packets import Command, Register
+from fpga_rt.arch.packets import Command, Register
 
 IDCODE_MASK = 0x0FFFFFFF
 """The top nibble of an IDCODE is the revision of the silicon."""

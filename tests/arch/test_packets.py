@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fpga_rt.bitstream.packets import NOP, Command, Opcode, Register, type1, type2, write
+from fpga_rt.arch.packets import NOP, Command, Opcode, Register, type1, type2, write
 
 
 def test_headers_are_those_of_ug470() -> None:
