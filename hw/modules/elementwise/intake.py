@@ -74,6 +74,7 @@ class Intake(wiring.Component):
         filling = Signal(1)
         beat = Signal(range(_COMMAND_BEATS))
         remaining = Signal(23)
+        objections = Signal(len(self._objections(descriptor)))
 
         m.d.sync += self.filled.eq(filled.bit_select(self.slot, 1) & ~self.release)
         m.d.comb += self.work.eq(Mux(self.slot, works[1], works[0]))
@@ -94,10 +95,14 @@ class Intake(wiring.Component):
                 for slot in range(SLOTS):
                     with m.If(filling == slot):
                         self._decode(m, descriptor, works[slot])
+                m.d.sync += objections.eq(Cat(*self._objections(descriptor)))
                 m.d.sync += remaining.eq(descriptor.table_beats + descriptor.weights_beats)
                 m.next = "TABLE"
             with m.State("TABLE"):
                 m.d.comb += self.parameters.ready.eq(remaining != 0)
+                for slot in range(SLOTS):
+                    with m.If(filling == slot):
+                        m.d.sync += works[slot].refused.eq(objections.any())
                 with m.If(self.parameters.valid):
                     m.d.sync += remaining.eq(remaining - 1)
                 with m.If((remaining == 0) | (self.parameters.valid & (remaining == 1))):
@@ -128,7 +133,6 @@ class Intake(wiring.Component):
         """Keep the work of a descriptor."""
         one_column = command.output_width == 1
         m.d.sync += [
-            work.refused.eq(self._refused(command)),
             work.rows.eq(command.output_height - 1),
             work.columns.eq(command.output_width - 1),
             work.groups.eq((command.output_channels >> exact_log2(self._lanes)) - 1),
@@ -138,8 +142,8 @@ class Intake(wiring.Component):
             ),
         ]
 
-    def _refused(self, command: data.View) -> Value:
-        """Tell whether the module cannot compute a descriptor."""
+    def _objections(self, command: data.View) -> list[Value]:
+        """Return each reason for which the module cannot compute a descriptor."""
         channels = command.output_channels
         table_beats = HEADER_BEATS + (channels if self._channels_in_table else 0)
         expected = {
@@ -160,4 +164,4 @@ class Intake(wiring.Component):
         terms += [command.output_height == 0, command.output_width == 0, channels == 0]
         terms += [channels > MAX_CHANNELS, channels[: exact_log2(self._lanes)].any()]
         terms += [(command.flags & CommandFlag.FUSED_ADDITION).any()]
-        return Cat(*terms).any()
+        return terms

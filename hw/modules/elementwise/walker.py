@@ -77,7 +77,7 @@ class Walker(wiring.Component):
         chunk = self.chunk
 
         whole = Mux(self._second(chunk), self.work.output_whole, self.work.input_whole)
-        pixel_ends = chunk.group == self.work.groups
+        pixel_ends = Signal()
         m.d.comb += [
             source_closes.eq((source == chunks - 1) | chunk.row_ends | (pixel_ends & ~whole)),
             target_closes.eq(
@@ -97,23 +97,24 @@ class Walker(wiring.Component):
                 source.eq(Mux(source_closes, 0, source + 1)),
                 target.eq(Mux(target_closes, 0, target + 1)),
             ]
-        self._count(m, take)
+        self._count(m, take, pixel_ends)
         return m
 
-    def _count(self, m: Module, take: Value) -> None:
-        """Count groups, columns, operands and rows, the later ones downwards."""
+    def _count(self, m: Module, take: Value, pixel_ends: Signal) -> None:
+        """Count groups upwards, and what is left of groups, columns, operands and rows."""
         chunk, work = self.chunk, self.work
-        group = Signal.like(chunk.group)
+        group, groups = Signal.like(chunk.group), Signal.like(work.groups)
         columns, rows, first = Signal(16), Signal(16), Signal()
         m.d.comb += [
             chunk.group.eq(group),
             chunk.first.eq(first),
-            chunk.row_ends.eq((group == work.groups) & (columns == 0)),
+            pixel_ends.eq(groups == 0),
+            chunk.row_ends.eq(pixel_ends & (columns == 0)),
         ]
         with m.If(take):
-            m.d.sync += group.eq(group + 1)
-            with m.If(group == work.groups):
-                m.d.sync += [group.eq(0), columns.eq(columns - 1)]
+            m.d.sync += [group.eq(group + 1), groups.eq(groups - 1)]
+            with m.If(pixel_ends):
+                m.d.sync += [group.eq(0), groups.eq(work.groups), columns.eq(columns - 1)]
             with m.If(chunk.row_ends):
                 m.d.sync += columns.eq(work.columns)
                 if self._operands > 1:
@@ -124,6 +125,7 @@ class Walker(wiring.Component):
             m.d.sync += [
                 self.running.eq(1),
                 group.eq(0),
+                groups.eq(work.groups),
                 columns.eq(work.columns),
                 rows.eq(work.rows),
                 first.eq(self._operands > 1),

@@ -1,0 +1,1 @@
+"""What gateware takes of the fabric, by open synthesis: estimates, not an implementation."""
