@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fpga_rt import frontend
+from fpga_rt.arch.boards import Board
 from fpga_rt.arch.boards import board as board_of
 from fpga_rt.deployment import archive
 from fpga_rt.deployment.model import Deployment
@@ -52,7 +53,7 @@ def load_model(path: str | Path) -> Network:
 
 def compile(
     model: Network | str | Path,
-    board: str = "pynq-z2",
+    board: Board | str = "pynq-z2",
     partitions: int | Sequence[int] | None = None,
     modules: Sequence[str] | None = None,
 ) -> Deployment:
@@ -60,7 +61,7 @@ def compile(
 
     Args:
         model: a network, or the path of a .onnx or .tflite file.
-        board: name of the board, see `fpga-rt devices`.
+        board: a board, or its name, see `fpga-rt devices`.
         partitions: how many of its partitions to use (the first ones), or which; all by default.
         modules: names of the module variants to choose from; every installed one by default.
 
@@ -70,7 +71,7 @@ def compile(
         PlanningError: the network does not fit the board, or partitions or modules do not exist.
     """
     chosen = None if modules is None else named(modules)
-    return compile_network(_network(model), board_of(board), partitions, chosen)
+    return compile_network(_network(model), _board(board), partitions, chosen)
 
 
 def compile_together(
@@ -98,6 +99,10 @@ def compile_together(
     return together.compile_together(list(map(_network, models)), target, partitions, batch)
 
 
+def _board(board: Board | str) -> Board:
+    return board if isinstance(board, Board) else board_of(board)
+
+
 def _network(model: Network | str | Path) -> Network:
     return model if isinstance(model, Network) else load_model(model)
 
@@ -120,18 +125,20 @@ def load(path: str | Path) -> Deployment:
     return archive.read(path)
 
 
-def open_device(name: str = "emulator", board: str = "pynq-z2", **options: object) -> Device:
+def open_device(
+    name: str = "emulator", board: Board | str = "pynq-z2", **options: object
+) -> Device:
     """Open a device; a `with` block closes it at its end.
 
     Args:
         name: of the device, see `fpga-rt devices`.
-        board: name of the board behind it.
+        board: the board behind it, or its name.
         options: what the device takes by keyword.
 
     Raises:
         DeviceError: unknown device or board, or the device cannot be used here.
     """
-    return registry.open_device(name, board_of(board), **options)
+    return registry.open_device(name, _board(board), **options)
 
 
 def is_archive(path: str | Path) -> bool:

@@ -57,3 +57,9 @@ class ToolchainError(FpgaRtError):
     """A tool or an optional package is missing or failed; the message names the command to run."""
 
     exit_code = 9
+
+
+class DifferenceError(FpgaRtError):
+    """A device computed other values than the golden execution of the same network."""
+
+    exit_code = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 from fpga_rt.arch import data_files, floorplan, ports
 from fpga_rt.arch.devices import Device, device
@@ -61,7 +61,11 @@ class Board:
         on_chip: the port to feature memory in the static region.
         feature_memory_bytes: size of that memory.
         estimate: whether the floorplan is declared because the geometry is unknown.
-        notes: assumptions a reader of its figures must know.
+        assumed: what is assumed of a memory, as a sentence, by what it is about: `dram port` or
+            `dram shared`.
+        remarks: what else a reader of its figures must know, a sentence each.
+        swap_software_ps: what the host's software adds to a swap.
+        calibration: which measurements replaced parameters, empty for none.
     """
 
     name: str
@@ -75,7 +79,25 @@ class Board:
     on_chip: MemoryPort
     feature_memory_bytes: int
     estimate: bool = False
-    notes: tuple[str, ...] = ()
+    assumed: Mapping[str, str] = field(default_factory=dict, hash=False)
+    remarks: tuple[str, ...] = ()
+    swap_software_ps: int = 0
+    calibration: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Assumptions a reader of its figures must know, a sentence each."""
+        return (*self.assumed.values(), *self.remarks)
+
+    @property
+    def origin(self) -> Literal["modelled", "calibrated"]:
+        """Where times come from that are computed from its parameters."""
+        return "calibrated" if self.calibration else "modelled"
+
+    @property
+    def origin_text(self) -> str:
+        """The same in words: `modelled`, or the measurements that replaced parameters."""
+        return self.calibration or self.origin
 
     @property
     def static_resources(self) -> Resources:
@@ -117,7 +139,8 @@ def _parse(data: Mapping[str, Any]) -> Board:
         on_chip=_memory(data["memory"]["on_chip"]),
         feature_memory_bytes=data["feature_memory_bytes"],
         estimate=any(partition.is_estimate for partition in partitions),
-        notes=tuple(data["notes"]),
+        assumed=data["assumed"],
+        remarks=tuple(data["notes"]),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Literal
 
 from fpga_rt.errors import DeviceError
 
-Origin = Literal["measured", "document", "assumed"]
+Origin = Literal["measured", "document", "assumed", "calibrated"]
 
 Interval = tuple[int, int]
 """First picosecond, and the one behind the last."""
@@ -43,6 +43,7 @@ class ConfigurationPort:
         setup_ps: time before the first word.
         contention_percent: how much longer a transfer takes while a program uses the DRAM.
         contention_range_percent: lowest and highest measured with sequential accesses, if any.
+        contention_source: who measured the contention, empty for an assumption.
     """
 
     name: str
@@ -53,10 +54,18 @@ class ConfigurationPort:
     setup_ps: int = 0
     contention_percent: int = 0
     contention_range_percent: tuple[int, int] | None = None
+    contention_source: str = ""
+
+    @property
+    def origin_text(self) -> str:
+        """Where the sustained rate comes from, for lists of assumptions."""
+        return self.source if self.origin == "calibrated" else f"{self.origin} ({self.source})"
 
     @property
     def contention_text(self) -> str:
         """What its times assume about programs that use the DRAM, for lists of assumptions."""
+        if self.contention_source:
+            return f"contention: {self.contention_percent} %, {self.contention_source}"
         assumed = f"{self.contention_percent} %" if self.contention_percent else "none"
         if self.contention_range_percent is None:
             return f"contention: {assumed} assumed, not measured"

@@ -6,8 +6,14 @@ import argparse
 from pathlib import Path
 
 from fpga_rt import api
-from fpga_rt.arch.boards import Board, board
-from fpga_rt.cli.options import DEFAULT_BOARD, add_target, refuse_overwriting
+from fpga_rt.arch.boards import Board
+from fpga_rt.cli.options import (
+    DEFAULT_BOARD,
+    add_calibration,
+    add_target,
+    board_of,
+    refuse_overwriting,
+)
 from fpga_rt.cli.source import compiled
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.runtime.report_text import bytes_text, count_text
@@ -17,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument("model", type=Path, metavar="MODEL", help=".onnx or .tflite file")
     add_target(parser, DEFAULT_BOARD, "`fpga-rt devices` lists them")
+    add_calibration(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT.frt",
         help="the archive; by default MODEL's name with .frt in the current folder",
@@ -27,9 +34,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Compile and write the archive, and print what it holds."""
     output: Path = arguments.output or Path(arguments.model.with_suffix(".frt").name)
     refuse_overwriting(output, [arguments.model])
-    deployment = compiled(arguments.model, arguments.board, arguments.partitions, arguments.modules)
+    target = board_of(arguments.board, arguments.calibration)
+    deployment = compiled(arguments.model, target, arguments.partitions, arguments.modules)
     api.save(deployment, output)
-    print(summary(deployment, board(deployment.board)))
+    print(summary(deployment, target))
     print(f"written: {output} ({bytes_text(output.stat().st_size)}); `fpga-rt inspect {output}`")
 
 
@@ -46,6 +54,7 @@ def summary(deployment: Deployment, target: Board) -> str:
         else "all modules stay resident: no swap inside an inference"
     )
     parameters = bytes_text(segments.weights_bytes + segments.tables_bytes)
+    planned = [f"  planned by times {target.calibration}"] if target.calibration else []
     return "\n".join(
         [
             f"{network.name} for {target.title}, partitions {names}",
@@ -53,5 +62,6 @@ def summary(deployment: Deployment, target: Board) -> str:
             f"  {steps} in {launches}, {count_text(len(deployment.module_ids), 'module')};"
             f" {swapping}",
             f"  {parameters} of parameters, {len(deployment.bitstreams)} bitstreams",
+            *planned,
         ]
     )

@@ -20,7 +20,8 @@ from fpga_rt import api
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.cli import arrays
 from fpga_rt.cli.description import Json, assumptions, baseline, prediction
-from fpga_rt.cli.run import Conditions, Outcome, details, execute
+from fpga_rt.cli.execution import Conditions, Outcome, execute
+from fpga_rt.cli.run import details
 from fpga_rt.cli.table import indented, table
 from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.deployment.model import Deployment
@@ -156,7 +157,7 @@ def _run(
     case: Case, deployment: Deployment, codes: NDArray[np.int8], labels: NDArray[np.int64],
     verbose: bool,
 ) -> Result:  # fmt: skip
-    conditions = Conditions(DEVICE, BATCH, case.prefetch, PORT)
+    conditions = Conditions(DEVICE, board(BOARD), BATCH, case.prefetch, PORT)
     outcome = execute(deployment, codes, conditions, verbose)
     accuracy = arrays.accuracy(outcome.codes, labels)
     target = outcome.capabilities.board
@@ -303,7 +304,7 @@ def _report(results: Sequence[Result], card: Mapping[str, Any]) -> Json:
     runs = {}
     for result in results:
         case = result.case
-        conditions = Conditions(DEVICE, BATCH, case.prefetch, PORT)
+        conditions = Conditions(DEVICE, board(BOARD), BATCH, case.prefetch, PORT)
         data = details(result.deployment, result.outcome.report, result.outcome, conditions)
         extra = {"one_image_predicted": result.one_image, "static_baseline": result.static}
         runs[case.key] = {"title": case.title, **data, **extra}

@@ -17,7 +17,7 @@ from fpga_rt.planner.schedule import Policy
 from fpga_rt.runtime.report import to_us
 from fpga_rt.runtime.report_text import time_text
 
-CLOCK, ORIGIN = "virtual", "modelled"
+CLOCK = "virtual"
 _PASSES = 3
 """Requests that are predicted: the first is cold, the last is what every later one takes."""
 
@@ -39,7 +39,8 @@ def describe(deployment: Deployment, target: Board, batch: int, policy: Policy, 
         "partitions": [target.partitions[i].name for i in deployment.partitions],
         "clock": CLOCK,
         "clock_hz": round(1e12 / target.clock_ps),
-        "origin": ORIGIN,
+        "origin": target.origin,
+        "calibration": target.calibration or None,
         "assumptions": assumptions(target, port),
         "steps": list(_steps(deployment, target)),
         "modules": list(_modules(deployment, target)),
@@ -55,12 +56,14 @@ def describe(deployment: Deployment, target: Board, batch: int, policy: Policy, 
 def assumptions(target: Board, port: str) -> list[str]:
     """Return what predicted times rest on, a sentence each."""
     chosen = target.ports[port]
-    rate = f"{chosen.bytes_per_second / 1e6:,.1f} MB/s, {chosen.origin} ({chosen.source})"
-    return [
-        f"Port {port}: {rate}; {chosen.contention_text}.",
-        *target.notes,
-        "Host software takes no time.",
-    ]
+    rate = f"{chosen.bytes_per_second / 1e6:,.1f} MB/s, {chosen.origin_text}"
+    software_us = to_us(target.swap_software_ps)
+    software = (
+        f"Host software takes {time_text(software_us)} a swap, {target.calibration}; else no time."
+        if software_us
+        else "Host software takes no time."
+    )
+    return [f"Port {port}: {rate}; {chosen.contention_text}.", *target.notes, software]
 
 
 def prediction(
@@ -154,6 +157,10 @@ def _modules(deployment: Deployment, target: Board) -> Iterator[Json]:
             "available": vars(partition.resources),
             "bitstream_bytes": partition.bitstream_bytes,
             "load_us": loads_us(target, partition),
+            "load_origins": {
+                name: "calibrated" if port.origin == "calibrated" else "modelled"
+                for name, port in target.ports.items()
+            },
         }
 
 

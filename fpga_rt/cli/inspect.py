@@ -6,9 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from fpga_rt.arch.boards import board
 from fpga_rt.cli.description import Json, describe
-from fpga_rt.cli.options import add_schedule, add_source, port_of
+from fpga_rt.cli.options import add_calibration, add_schedule, add_source, port_of
 from fpga_rt.cli.source import deployment_of
 from fpga_rt.cli.table import indented, table
 from fpga_rt.runtime.report_text import bytes_text, count_text, time_text
@@ -18,13 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     add_source(parser)
     add_schedule(parser)
+    add_calibration(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what a deployment holds, needs and is predicted to take."""
-    deployment = deployment_of(arguments)
-    target = board(deployment.board)
+    deployment, target = deployment_of(arguments)
     port = port_of(target, arguments.port)
     data = describe(deployment, target, arguments.batch, arguments.prefetch, port)
     print(json.dumps(data, indent=2) if arguments.json else text(data))
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
 def text(data: Json) -> str:
     """Return a description as sections of text."""
     title = f"{data['network']} on {data['title']}, partitions {', '.join(data['partitions'])}"
-    times = f"{data['clock']}, {data['origin']}"
+    times = f"{data['clock']}, {data['calibration'] or data['origin']}"
     sections = {
         "Steps": steps_table(data["steps"]),
         "Modules": modules_table(data["modules"]),
@@ -69,18 +68,32 @@ def steps_table(steps: list[Json]) -> str:
 
 def modules_table(modules: list[Json]) -> str:
     """Return a line for each module in each partition: resources used of those there, load time."""
-    headers = ("partition", "module", "LUT", "DSP", "BRAM36", "bytes", "load (modelled)")
+    marked = any("calibrated" in entry["load_origins"].values() for entry in modules)
+    headers = (
+        "partition",
+        "module",
+        "LUT",
+        "DSP",
+        "BRAM36",
+        "bytes",
+        "load (* calibrated, else modelled)" if marked else "load (modelled)",
+    )
     rows = [
         (
             entry["partition"],
             entry["module"],
             *(_used(entry, kind) for kind in ("lut", "dsp", "bram36")),
             entry["bitstream_bytes"],
-            ", ".join(f"{port} {time_text(us)}" for port, us in entry["load_us"].items()),
+            ", ".join(_load_text(entry, port) for port in entry["load_us"]),
         )
         for entry in modules
     ]
     return table(headers, "<<>>>>>", rows)
+
+
+def _load_text(entry: Json, port: str) -> str:
+    mark = "*" if entry["load_origins"][port] == "calibrated" else ""
+    return f"{port}{mark} {time_text(entry['load_us'][port])}"
 
 
 def predicted_table(data: Json) -> str:

@@ -20,6 +20,7 @@ _COMMANDS = {
     "inspect": "show an archive's steps, modules, sizes and predicted times",
     "run": "run a model or an archive and report latency, swaps and accuracy",
     "devices": "list devices and boards",
+    "calibrate": "replace parameters of a board's model by measured ones",
     "demo": "run the demo network: tables, timeline picture, trace, report",
     "bitstream": "read, verify, compare, shrink, size and register configuration files",
     "geometry": "derive the geometry of a device",

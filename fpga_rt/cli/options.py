@@ -6,8 +6,10 @@ import argparse
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from fpga_rt.arch.boards import Board
-from fpga_rt.errors import DeviceError
+from fpga_rt.arch.boards import Board, board
+from fpga_rt.arch.calibration import calibrate
+from fpga_rt.arch.measurements import decode
+from fpga_rt.errors import ArtifactError, DeviceError
 from fpga_rt.planner.schedule import POLICIES
 
 DEFAULT_BOARD = "pynq-z2"
@@ -82,6 +84,42 @@ def add_target(parser: argparse.ArgumentParser, default: str | None, note: str) 
         "--modules", type=names, metavar="A,B",
         help="choose from these module variants only, as convolution_8x16,pooling_8",
     )  # fmt: skip
+
+
+def add_calibration(parser: argparse.ArgumentParser) -> None:
+    """Add the file whose measurements replace parameters of the board's model."""
+    parser.add_argument(
+        "--calibration", type=Path, metavar="FILE",
+        help="measured port rates, memory rates and software times, as `fpga-rt calibrate` wrote"
+        " them, in the place of the board's own",
+    )  # fmt: skip
+
+
+def board_of(name: str, calibration: Path | None) -> Board:
+    """Return a board, calibrated if a file says by what.
+
+    Raises:
+        DeviceError: there is no such board.
+        ArtifactError: the file cannot be read, or is of another board.
+    """
+    found = board(name)
+    if calibration is None:
+        return found
+    measured = decode(read_text(calibration), str(calibration), "calibration")
+    return calibrate(found, measured, str(calibration))
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a text file.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
 
 
 def add_schedule(parser: argparse.ArgumentParser) -> None:

@@ -4,53 +4,37 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt import api
-from fpga_rt.arch.boards import board
+from fpga_rt.arch.boards import Board
 from fpga_rt.cli import arrays
-from fpga_rt.cli.options import add_schedule, add_source, file_of, port_of, refuse_overwriting
-from fpga_rt.cli.progress import Progress
+from fpga_rt.cli.execution import Codes, Conditions, Outcome, execute, execute_compared
+from fpga_rt.cli.layers import layers_json, layers_text
+from fpga_rt.cli.options import (
+    add_calibration,
+    add_schedule,
+    add_source,
+    file_of,
+    port_of,
+    refuse_overwriting,
+)
 from fpga_rt.cli.source import deployment_of
 from fpga_rt.deployment.model import Deployment
-from fpga_rt.device.interface import Capabilities
 from fpga_rt.errors import ExecutionError
+from fpga_rt.network import golden
 from fpga_rt.planner.predict import predict
-from fpga_rt.planner.schedule import Policy
 from fpga_rt.runtime import perfetto, timeline
+from fpga_rt.runtime.compare import Comparison, LayerDifferenceError, compare_outputs
+from fpga_rt.runtime.layers import layer_work
 from fpga_rt.runtime.records import Log
 from fpga_rt.runtime.report import Report, to_us
 from fpga_rt.runtime.report_text import count_text, time_text
-
-Codes = NDArray[np.int8]
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a run gave: output codes (N, H, W, C), the report, and the log that it sums up."""
-
-    codes: Codes
-    report: Report
-    log: Log
-    capabilities: Capabilities
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a run's times depend on besides the deployment."""
-
-    device: str
-    batch: int
-    prefetch: Policy
-    port: str
-    options: Mapping[str, object] = field(default_factory=dict)
-    """What the device is opened with."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " as the short one that the simulation loads",
     )  # fmt: skip
     add_schedule(parser)
+    add_calibration(parser)
+    parser.add_argument(
+        "--layers", action="store_true",
+        help="list what every layer took: cycles, multipliers busy, bytes moved",
+    )  # fmt: skip
+    parser.add_argument(
+        "--compare", choices=("golden",), help="first run with every layer's output kept, and stop"
+        " at the first value that differs from exact integer execution; then run as usual",
+    )  # fmt: skip
     parser.add_argument(
         "--output", type=file_of(".npy"), metavar="OUT.npy",
         help="write the outputs, real values (float32) in the model's layout",
@@ -92,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the images, write what was asked for and print the report."""
     _check_outputs(arguments)
-    deployment = deployment_of(arguments)
+    deployment, target = deployment_of(arguments)
     network = deployment.network
     images = network.encode_input(arrays.read_array(arguments.input, ("x", "X")))
     if not len(images):
@@ -101,45 +94,61 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.labels:
         classes = int(np.prod(network.tensors[network.output].shape))
         labels = arrays.read_labels(arguments.labels, len(images), classes)
-    port = port_of(board(deployment.board), arguments.port)
-    asked = {"waves": arguments.waves, "load_time": arguments.load_time}
-    options = {name: value for name, value in asked.items() if value is not None}
-    conditions = Conditions(arguments.device, arguments.batch, arguments.prefetch, port, options)
+    conditions = _conditions(arguments, target)
     verbose = bool(arguments.verbose + arguments.more_verbose)
+    comparison = None
+    if arguments.compare:
+        comparison = _compare(deployment, images, conditions, verbose, arguments.json)
     outcome = execute(deployment, images, conditions, verbose)
+    if comparison is not None:
+        compare_outputs(network.name, outcome.codes, golden.run(network, images))
     report = outcome.report
     if labels is not None:
         report = replace(report, accuracy=arrays.accuracy(outcome.codes, labels))
     written = _write_outputs(arguments, deployment, outcome, conditions)
     data = details(deployment, report, outcome, conditions)
+    parts = layer_work(deployment, outcome.log, target)
     if arguments.json:
-        print(json.dumps(data | {"files": written}, indent=2))
+        layers = layers_json(parts, target, outcome.capabilities.origin)
+        compared = None if comparison is None else vars(comparison)
+        extra = {"layers": layers, "compared": compared, "files": written}
+        print(json.dumps(data | extra, indent=2))
         return
     print(report)
     print(f"  {'predicted':<10} {_predicted_text(data['predicted'], outcome)}")
+    if comparison is not None:
+        print(f"  {'compared':<10} {_comparison_text(comparison)}")
     for path in written:
         print(f"  {'written':<10} {path}")
+    if arguments.layers:
+        print(f"\n{layers_text(parts, target, outcome.capabilities.origin)}")
 
 
-def execute(
-    deployment: Deployment, images: Codes, conditions: Conditions, verbose: bool = False
-) -> Outcome:
-    """Run input codes (N, H, W, C) on a device of a kind, with a progress bar.
+def _conditions(arguments: argparse.Namespace, target: Board) -> Conditions:
+    port = port_of(target, arguments.port)
+    asked = {"waves": arguments.waves, "load_time": arguments.load_time}
+    options = {name: value for name, value in asked.items() if value is not None}
+    return Conditions(arguments.device, target, arguments.batch, arguments.prefetch, port, options)
 
-    Raises:
-        FpgaRtError: the device, a swap or a program failed.
-    """
-    batch = conditions.batch
-    requests = -(-len(images) // batch)
-    with (
-        api.open_device(conditions.device, deployment.board, **conditions.options) as device,
-        api.Runtime(device, conditions.prefetch, conditions.port) as runtime,
-    ):
-        model = runtime.load(deployment)
-        what = f"{deployment.network.name} on {conditions.device}"
-        with Progress(what, requests, lambda: len(runtime.log.requests), verbose):
-            codes = runtime.run(model, images, batch)
-        return Outcome(codes, runtime.report(), runtime.log, device.capabilities)
+
+def _compare(
+    deployment: Deployment, images: Codes, conditions: Conditions, verbose: bool, as_json: bool
+) -> Comparison:
+    """Compare every layer; a difference is printed as JSON too, where that is asked for."""
+    try:
+        return execute_compared(deployment, images, conditions, verbose)
+    except LayerDifferenceError as error:
+        if as_json:
+            print(json.dumps({"difference": error.difference.to_json()}, indent=2))
+        raise
+
+
+def _comparison_text(comparison: Comparison) -> str:
+    layers, images = comparison.layers, comparison.images
+    return (
+        f"{count_text(layers, 'layer')} of {count_text(images, 'image')}, {comparison.values:,}"
+        " values: all equal golden execution, and so are the outputs of this run"
+    )
 
 
 def details(
@@ -160,7 +169,8 @@ def details(
         "total_us": to_us(_total_ps(outcome.log)),
         "predicted": {
             "clock": "virtual",
-            "origin": "modelled",
+            "origin": target.origin,
+            "calibration": target.calibration or None,
             "total_us": to_us(predicted.total_ps),
             "cold_latency_us": to_us(predicted.requests[0][1] - predicted.requests[0][0]),
             "swaps": predicted.swaps,
@@ -174,14 +184,16 @@ def _total_ps(log: Log) -> int:
 
 def _predicted_text(predicted: dict[str, Any], outcome: Outcome) -> str:
     total_us, took_us = predicted["total_us"], to_us(_total_ps(outcome.log))
+    by = f", {predicted['calibration']}" if predicted["calibration"] else ""
     if total_us == took_us:
-        return f"{time_text(total_us)} in total, and that is what it took"
-    return f"{time_text(total_us)} in total, it took {time_text(took_us)}"
+        return f"{time_text(total_us)} in total, and that is what it took{by}"
+    return f"{time_text(total_us)} in total, it took {time_text(took_us)}{by}"
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse at once what would fail after the run."""
-    inputs = [path for path in (arguments.model, arguments.input, arguments.labels) if path]
+    given = (arguments.model, arguments.input, arguments.labels, arguments.calibration)
+    inputs = [path for path in given if path]
     for output in (arguments.output, arguments.timeline, arguments.trace):
         if output:
             refuse_overwriting(output, inputs)

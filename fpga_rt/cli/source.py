@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fpga_rt import api
-from fpga_rt.arch import boards
-from fpga_rt.cli.options import DEFAULT_BOARD
+from fpga_rt.arch.boards import Board
+from fpga_rt.cli.options import DEFAULT_BOARD, board_of
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import DeviceError
 from fpga_rt.planner.compile import choose_partitions
@@ -18,40 +18,40 @@ from fpga_rt.planner.compile import choose_partitions
 _log = logging.getLogger(__name__)
 
 
-def deployment_of(arguments: argparse.Namespace) -> Deployment:
-    """Return the deployment that `add_source`'s arguments name, compiling where necessary.
+def deployment_of(arguments: argparse.Namespace) -> tuple[Deployment, Board]:
+    """Return the deployment that `add_source`'s arguments name, compiled if need be, and its board.
 
     Raises:
         FpgaRtError: whatever is wrong with the file, the board or the fit.
     """
     path: Path = arguments.model
     if not api.is_archive(path):
-        return compiled(
-            path, arguments.board or DEFAULT_BOARD, arguments.partitions, arguments.modules
-        )
+        board = board_of(arguments.board or DEFAULT_BOARD, arguments.calibration)
+        return compiled(path, board, arguments.partitions, arguments.modules), board
     deployment = api.load(path)
     if arguments.board not in (None, deployment.board):
         raise DeviceError(
             f"{path} is compiled for board {deployment.board}, got --board {arguments.board};"
             f" compile the model for {arguments.board}, or leave --board out"
         )
+    board = board_of(deployment.board, arguments.calibration)
     wanted = deployment.partitions
     if arguments.partitions is not None:
-        wanted = choose_partitions(boards.board(deployment.board), arguments.partitions)
+        wanted = choose_partitions(board, arguments.partitions)
     if wanted == deployment.partitions and arguments.modules is None:
-        return deployment
+        return deployment, board
     got, asked = (", ".join(map(str, part)) for part in (deployment.partitions, wanted))
     choice = f" and modules {', '.join(arguments.modules)}" if arguments.modules else ""
     _note(
         f"{path} is compiled for partitions {got}; its network is compiled again for"
         f" {asked}{choice}, the file stays as it is"
     )
-    return api.compile(deployment.network, deployment.board, wanted, arguments.modules)
+    return api.compile(deployment.network, board, wanted, arguments.modules), board
 
 
 def compiled(
     path: Path,
-    board: str,
+    board: Board,
     partitions: int | Sequence[int] | None,
     modules: Sequence[str] | None = None,
 ) -> Deployment:
@@ -60,11 +60,10 @@ def compiled(
     Raises:
         FpgaRtError: whatever is wrong with the file, the board or the fit.
     """
-    boards.board(board)  # an unknown one is refused before a large model is read
     network = api.load_model(path)
     _log.info("%s: %d nodes, %d weights", path, len(network.nodes), network.weights_bytes)
     deployment = api.compile(network, board, partitions, modules)
-    _log.info("compiled for %s: %d launches", board, len(deployment.launches))
+    _log.info("compiled for %s: %d launches", board.name, len(deployment.launches))
     return deployment
 
 

@@ -51,9 +51,18 @@ class Module(ABC):
         """Family and lanes, for example `convolution_8x16`."""
         return f"{self.family}_{'x'.join(map(str, self.lanes))}"
 
+    @property
+    def multipliers(self) -> int:
+        """Products of an activation and a weight that it makes in a clock, at most."""
+        return 0
+
     @cached_property
     def module_id(self) -> int:
-        """64-bit identity: digest of name and command layout; the running module answers it."""
+        """64-bit identity: digest of name and command layout; the running module answers it.
+
+        It covers neither the module's RTL nor its parameters: two builds of a module are told apart
+        by the digest of their bitstreams, which manifests and `Staged` carry.
+        """
         fields = ",".join(f"{f.name}:{f.word}.{f.low}+{f.width}" for f in COMMAND.fields)
         digest = hashlib.sha256(f"{self.name};{fields}".encode()).digest()
         return int.from_bytes(digest[:8], "big")

@@ -2,7 +2,8 @@
 
 The same policy as the runtime's is carried out by arithmetic: module cycle formulas, the
 sequencer's timing rule, port rates, and the register accesses of every host operation. Host
-software takes no time here, as in every virtual clock of this project.
+software takes no time here, as in every virtual clock of this project, but what a board that was
+calibrated adds to a swap.
 """
 
 from __future__ import annotations
@@ -95,13 +96,18 @@ def launch_costs(
     memories = {Segment.FEATURES: features}
     costs = {}
     for partition, ring in launch.rings.items():
-        module = _module(deployment, launch.modules[partition])
+        module = module_of(deployment, launch.modules[partition])
         commands = (ring[i : i + COMMAND_BYTES] for i in range(0, len(ring), COMMAND_BYTES))
         costs[partition] = tuple(_cost(module, command, memories, dram) for command in commands)
     return costs
 
 
-def _module(deployment: Deployment, name: str) -> Module:
+def module_of(deployment: Deployment, name: str) -> Module:
+    """Return the installed module that a deployment calls by a name.
+
+    Raises:
+        PlanningError: it is not installed.
+    """
     module = by_identity().get(deployment.module_ids[name])
     if module is None:
         raise PlanningError(
@@ -187,6 +193,7 @@ class _Clock:
         initial = partition not in self._resident
         self._resident.pop(partition, None)
         before, _ = static_region.load_accesses(self._port)
+        self.now += self._board.swap_software_ps
         self._access(static_region.DECOUPLE_ACCESSES + before)
         self._port_started = self.now
         self._load = Load(partition, self._names[module], started, started, initial)

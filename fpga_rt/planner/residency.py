@@ -130,7 +130,10 @@ class _Option:
 def _load_cycles(board: Board, residencies: Sequence[dict[int, Module]]) -> NDArray[np.float64]:
     """Return the compute cycles that the loads from one residency to another take."""
     port = board.ports[board.default_port]
-    cost = {p.index: port.load_ps(p.bitstream_bytes) / board.clock_ps for p in board.partitions}
+    cost = {
+        p.index: (port.load_ps(p.bitstream_bytes) + board.swap_software_ps) / board.clock_ps
+        for p in board.partitions
+    }
     count = len(residencies)
     loads = np.zeros((count, count))
     for a, before in enumerate(residencies):

@@ -84,7 +84,8 @@ def round_ps(board: Board, placements: Sequence[Placement], batch: int) -> int:
         for placement in placements:
             used = placement.used
             missing = [p for p, m in used.items() if resident.get(p) != m.name]
-            load_ps = sum(port.load_ps(board.partitions[p].bitstream_bytes) for p in missing)
+            load_ps = len(missing) * board.swap_software_ps
+            load_ps += sum(port.load_ps(board.partitions[p].bitstream_bytes) for p in missing)
             hidden_ps = min((now - free_since.get(p, now) for p in missing), default=0)
             now += max(0, load_ps - hidden_ps) + placement.cycles * batch * board.clock_ps
             for partition, module in used.items():

@@ -13,7 +13,7 @@ from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.contract.submission import Placement, Ring, Submission
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Buffer, Device, Staged
-from fpga_rt.errors import DeviceError, FpgaRtError
+from fpga_rt.errors import DeviceError, ExecutionError, FpgaRtError
 from fpga_rt.planner.binding import bind
 
 
@@ -112,11 +112,27 @@ class LoadedModel:
 
     def read_output(self, batch: int) -> NDArray[np.int8]:
         """Return the output codes (N, H, W, C) of a batch, host operations included."""
-        buffer = self._io[1]
+        rows = self.read_segment(Segment.OUTPUT, batch)
+        return self._finish(rows[:, : self.deployment.segments.output_bytes])
+
+    def read_segment(self, segment: Segment, batch: int) -> NDArray[np.int8]:
+        """Return what the INPUT, OUTPUT or FEATURES of a batch hold, (N, bytes).
+
+        Raises:
+            ExecutionError: feature maps lie on chip, or only those of fewer images are kept.
+        """
+        binding = bind(self.deployment, batch)
+        if segment is Segment.FEATURES and (binding.on_chip or binding.depth < batch):
+            where = "on chip" if binding.on_chip else f"in DRAM for {binding.depth} images"
+            raise ExecutionError(
+                f"feature maps of {self.deployment.network.name} for {batch} images lie {where},"
+                " expected all of them in DRAM; run it with its tensors apart, in smaller batches"
+            )
+        buffer, stride = self._io[segment], self._strides[segment]
         buffer.invalidate()
-        rows = buffer.view.view(np.int8)[: batch * self._strides[1]].reshape(batch, -1)
-        size = self.deployment.segments.output_bytes
-        return self._finish(rows[:, :size].copy())
+        stored = buffer.view.view(np.int8)[: batch * stride]
+        rows: NDArray[np.int8] = stored.reshape(batch, stride).copy()
+        return rows
 
     def free(self) -> None:
         """Give all device memory back; freeing twice is harmless."""

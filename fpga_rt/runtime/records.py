@@ -8,6 +8,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt.contract.sequencer import Timeline
+
 SWAP_PHASES = (
     "queue",
     "quiesce",
@@ -62,6 +67,30 @@ class SwapRecord:
         return self.started_ps, self.ended_ps
 
 
+@dataclass(frozen=True, eq=False)
+class CommandCycles:
+    """Cycles of every command of a ring, summed over the images: arrays [commands].
+
+    Attributes:
+        computing: from a command's start to its end.
+        waiting: before its start, since the command before it ended (or since the doorbell): for
+            parameters, for other partitions, for the sequencer.
+    """
+
+    computing: NDArray[np.int64]
+    waiting: NDArray[np.int64]
+
+
+def command_cycles(timeline: Timeline) -> dict[int, CommandCycles]:
+    """Return the cycles of every command by partition."""
+    found = {}
+    for partition, start in timeline.start.items():
+        end = timeline.end[partition]
+        before = np.concatenate([[0], end.ravel()[:-1]]).reshape(end.shape)
+        found[partition] = CommandCycles((end - start).sum(axis=0), (start - before).sum(axis=0))
+    return found
+
+
 @dataclass(frozen=True)
 class ProgramRecord:
     """One launch over one batch.
@@ -74,6 +103,8 @@ class ProgramRecord:
         ended_ps: completion.
         busy_ps: by partition, first start and last end of its commands.
         bank: parameter bank it read.
+        images: of the batch.
+        commands: cycles by partition, where the device knows them.
     """
 
     model: str
@@ -83,6 +114,8 @@ class ProgramRecord:
     ended_ps: int
     busy_ps: Mapping[int, Span]
     bank: int
+    images: int = 1
+    commands: Mapping[int, CommandCycles] | None = None
 
 
 @dataclass(frozen=True)

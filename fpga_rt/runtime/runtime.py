@@ -17,7 +17,13 @@ from fpga_rt.planner import schedule
 from fpga_rt.planner.schedule import Job, Policy
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.partition import Handle, Partition
-from fpga_rt.runtime.records import Log, ProgramRecord, RequestRecord, SwapRecord
+from fpga_rt.runtime.records import (
+    Log,
+    ProgramRecord,
+    RequestRecord,
+    SwapRecord,
+    command_cycles,
+)
 from fpga_rt.runtime.report import Report, make_report
 from fpga_rt.runtime.swap import Swapper
 
@@ -315,6 +321,7 @@ class _DeviceExecutor:
             return
         model = self._requests[job.request].model
         name = model.deployment.network.name
+        timeline = completion.timeline
         self._log.programs.append(
             ProgramRecord(
                 name,
@@ -324,6 +331,8 @@ class _DeviceExecutor:
                 completion.ended_ps,
                 completion.busy_ps,
                 completion.bank,
+                job.batch,
+                command_cycles(timeline) if timeline else None,
             )
         )
         for partition in job.modules:
