@@ -19,9 +19,11 @@ class EventKind(IntEnum):
     """What a strobe says."""
 
     START = 0
-    """A command computes."""
+    """A command has begun to compute, in the clock before."""
     END = 1
     """A command has ended, in the clock before."""
+    PARAMETERS = 2
+    """The parameters of a command are in: from this clock on it can compute."""
 
 
 def strobes(partitions: int) -> dict[str, tuple[int, int]]:
@@ -58,9 +60,7 @@ def timeline(
         clock_ps: period of the compute clock.
 
     Returns:
-        None when a command has not all of its events: the program did not run to its end. Nothing
-        shows when the parameters of a command are in; it says the latest clock, the command's
-        start.
+        None when a command has not all of its events: the program did not run to its end.
     """
     begin_ps, end_ps = begin_end_ps
 
@@ -73,10 +73,10 @@ def timeline(
         }
 
     try:
-        start, end = (table(kind) for kind in EventKind)
+        start, end, parameters_end = (table(kind) for kind in EventKind)
     except ValueError:  # not as many events as commands
         return None
-    return Timeline(start, end, start, (end_ps - begin_ps) // clock_ps)
+    return Timeline(start, end, parameters_end, (end_ps - begin_ps) // clock_ps)
 
 
 def _times_ps(
@@ -84,4 +84,4 @@ def _times_ps(
 ) -> NDArray[np.int64]:
     chosen = (events["kind"] == kind) & (events["partition"] == partition)
     times: NDArray[np.int64] = events["time_ps"][chosen].astype(np.int64)
-    return times - clock_ps * (kind is EventKind.END)
+    return times - clock_ps * (kind is not EventKind.PARAMETERS)

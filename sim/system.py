@@ -184,7 +184,7 @@ class System:
 
     @property
     def swap_seconds(self) -> float:
-        """Wall time that loading their libraries has taken in all."""
+        """Wall time that unloading and loading their libraries has taken in all."""
         return float(self._library.system_swap_seconds(self._handle))
 
     def add_module(self, module_id: int, library: Path, name: str) -> None:

@@ -1,11 +1,13 @@
 """The top module of the simulated side that never changes: static region and configuration port.
 
-The ICAP pins of the two meet in here; every other port is passed on under its own name, and what
-the configuration port says of the partitions comes out beside them.
+The ICAP pins of the two meet in here, of which CSIB can be seen from outside, and `static_id` is
+tied to a digest of the static region's Verilog; every other port is passed on under its own name,
+and what the configuration port says of the partitions comes out beside them.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ TOP = "system"
 
 _CLOCKS = ("clk", "rst", "icap_clk", "icap_rst")
 _ICAP = ("csib", "rdwrb", "i", "o", "avail", "prdone", "prerror")
+_SEEN = "icap_csib"
+STATIC_ID = "static_id"
 _STROBES = ("loaded", "crc_error", "id_error", "far_error", "synced", "frame_written")
 
 
@@ -43,6 +47,11 @@ class StaticSource:
     ports: Mapping[str, PortInfo]
 
 
+def static_id(static: StaticSource) -> int:
+    """Return what a static region answers as `static_id`: a 64-bit digest of its Verilog."""
+    return int.from_bytes(hashlib.sha256(static.verilog.encode()).digest()[:8], "big")
+
+
 def system_design(
     static: StaticSource,
     partitions: int,
@@ -63,7 +72,8 @@ def system_design(
 
 
 def _wrapper(static: StaticSource, partitions: int, parameters: Mapping[str, int | str]) -> str:
-    passed = {name: p for name, p in static.ports.items() if not _is_icap(name)}
+    tied = {STATIC_ID: f"64'h{static_id(static):016x}"} if STATIC_ID in static.ports else {}
+    passed = {n: p for n, p in static.ports.items() if not _is_icap(n) and n not in tied}
     icap = {name: p for name, p in static.ports.items() if _is_icap(name)}
     header = [f"input {name}" for name in (*_CLOCKS, "pcap_owns")]
     header += [_declared(name, p) for name, p in passed.items()]
@@ -71,8 +81,10 @@ def _wrapper(static: StaticSource, partitions: int, parameters: Mapping[str, int
     header += [_declared(name, PortInfo(1, True)) for name in _STROBES]
     header += ["output [7:0] loaded_partition", "output [63:0] loaded_id"]
     header += ["output [31:0] frame_address"]
-    wires = [f"    wire {_range(p.width)}{name};" for name, p in icap.items()]
-    region = _connections({name: name for name in (*_CLOCKS, *static.ports)})
+    header += [_declared(name, p) for name, p in icap.items() if name == _SEEN]
+    inner = {name: p for name, p in icap.items() if name != _SEEN}
+    wires = [f"    wire {_range(p.width)}{name};" for name, p in inner.items()]
+    region = _connections({name: name for name in (*_CLOCKS, *static.ports)} | tied)
     model = {"clk": "icap_clk", **{pin: f"icap_{pin}" for pin in _ICAP if f"icap_{pin}" in icap}}
     model |= {name: name for name in ("pcap_owns", "garbage", *_STROBES)}
     model |= {name: name for name in ("loaded_partition", "loaded_id", "frame_address")}

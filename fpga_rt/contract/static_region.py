@@ -10,6 +10,12 @@ The configuration controller serves the ICAP only; a load through the processor'
 passes it by, which is why the host says when a load begins and how it ended. The static region
 ignores `control.decouple = 0` in any state but LOADED and ACTIVE, so a partition stays isolated
 from the begin of a load until the host has said that it ended well.
+
+The controller's own loads do not depend on the host's word. While it runs for a partition,
+`load.begin` and `load.finish` are ignored; when it fails or is aborted, the partition goes from
+LOADING to FAILED by itself, and so does every LOADING one when a start is refused. A partition that
+the controller has begun to write is therefore coupled only after a load of it has ended DONE, or
+after the host said of a later one, through the processor's port, that it ended well.
 """
 
 from __future__ import annotations
@@ -76,7 +82,7 @@ class ConfigurationError(IntEnum):
     IDCODE = 2
     """The stream was made for another device."""
     CRC = 3
-    """A checksum in the stream is wrong."""
+    """A checksum in the stream is wrong, or frame data is not followed by one."""
     ABORTED = 4
     """The host wrote `configuration_control.abort`."""
     PORT = 5
@@ -85,6 +91,8 @@ class ConfigurationError(IntEnum):
     """The stream ended before it desynchronised the port, or never synchronised it."""
     PARTITION = 7
     """Not exactly one partition is LOADING, or the stream addresses frames outside of it."""
+    FORBIDDEN = 8
+    """A packet, register, command or option that no partial bitstream has, as full ones do."""
 
 
 PARTITIONS_OFFSET = 0x100
@@ -92,6 +100,9 @@ PARTITION_BYTES = 0x20
 
 CONTROLLER_PORT = "icap"
 """The port that the configuration controller feeds; any other is the processor's."""
+
+SOURCE_ALIGNMENT_BYTES = 64
+"""Of the bitstream that the configuration controller reads."""
 
 SUBMIT_ACCESSES = 3
 """Register accesses of the host in `submit`; the last one rings the doorbell."""
@@ -134,7 +145,7 @@ _IDENTITY = (
         0x08,
         Access.READ_ONLY,
         _whole(2, "digest of the implemented static region"),
-        "partial bitstreams fit one static region only",
+        "partial bitstreams fit one static region only; simulated gateware has that of its Verilog",
         words=2,
     ),
     Register(
@@ -192,7 +203,7 @@ _CONFIGURATION = (
         0x40,
         Access.READ_WRITE,
         _whole(2, "address of the bitstream"),
-        "a multiple of 64",
+        f"a multiple of {SOURCE_ALIGNMENT_BYTES}",
         words=2,
     ),
     Register(
@@ -228,6 +239,20 @@ _CONFIGURATION = (
         Access.READ_ONLY,
         _whole(1, "IDCODE of the device"),
         "as in bitstreams",
+    ),
+    Register(
+        "configuration_idcode",
+        0x58,
+        Access.READ_ONLY,
+        _whole(1, "IDCODE that the port answered when the last load began"),
+        "0 before the first load; 0xFFFFFFFF from a port that another master owns",
+    ),
+    Register(
+        "configuration_port_status",
+        0x5C,
+        Access.READ_ONLY,
+        _whole(1, "STAT of the port, bits as in the family's configuration user guide"),
+        "read when the port itself reported the error of the last load, else 0",
     ),
 )
 
@@ -269,9 +294,10 @@ _PARTITION = (
         (
             _flag("begin", 0, "to LOADING; ignored unless decoupled and quiescent"),
             _flag("finish", 1, "LOADING to LOADED"),
-            _flag("fail", 2, "LOADING to FAILED"),
+            _flag("fail", 2, "LOADING to FAILED; the controller gives the load up"),
         ),
-        "the host's word on a load through any port",
+        "the host's word on a load; `begin` and `finish` are ignored while the controller runs for"
+        " the partition, and a load of its own that fails needs no `fail`",
     ),
     Register(
         "completed",

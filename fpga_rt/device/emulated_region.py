@@ -9,6 +9,7 @@ from fpga_rt.arch.boards import Board
 from fpga_rt.contract.registers import Access, Register
 from fpga_rt.contract.static_region import (
     CONTROLLER_PORT,
+    SOURCE_ALIGNMENT_BYTES,
     STATIC_REGION,
     ConfigurationError,
     SequencerError,
@@ -22,6 +23,15 @@ from fpga_rt.device.memory import BusError, ByteMemory
 from fpga_rt.errors import DeviceError
 
 Fields = Mapping[str, int]
+
+
+def emulated_static_id(board: Board) -> int:
+    """Return what an emulated static region answers as `static_id`: a digest of map and board.
+
+    It is that of no gateware, so partials that were implemented against one are refused.
+    """
+    name = f"emulator {board.name} {STATIC_REGION.map_id:#x}"
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
 class EmulatedRegion:
@@ -97,8 +107,7 @@ class EmulatedRegion:
         try:
             window = self.memory.window(address, size_bytes, f"configuration port {port}")
         except BusError as error:
-            self.port.fail(str(error), ConfigurationError.BUS)
-            self.port.last_ended_ps = now_ps
+            self.port.refuse(port, str(error), ConfigurationError.BUS, now_ps)
             return
         self.port.start(self._board.ports[port], window.tobytes(), now_ps)
 
@@ -113,8 +122,7 @@ class EmulatedRegion:
         return whole
 
     def _common_reads(self) -> dict[str, Callable[[int], int]]:
-        board, name = self._board, f"emulator {self._board.name} {STATIC_REGION.map_id:#x}"
-        static_id = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+        board, static_id = self._board, emulated_static_id(self._board)
         return {
             "map_id": lambda _: STATIC_REGION.map_id,
             "capabilities": lambda _: len(self.partitions),
@@ -124,6 +132,10 @@ class EmulatedRegion:
             "sequencer_status": lambda _: self._sequencer_status(),
             "completed_bank": lambda _: self.sequencer.bank,
             "configuration_status": lambda _: self._configuration_status(),
+            "configuration_idcode": lambda _: self.port.idcode,
+            "configuration_port_status": lambda _: (
+                self.port.failure.port_status if self.port.failure else 0
+            ),
         }
 
     def _add_partition(self, partition: EmulatedPartition) -> None:
@@ -144,11 +156,14 @@ class EmulatedRegion:
         def control(fields: Fields, now_ps: int) -> None:
             self._control(partition, fields, now_ps)
 
-        def load(fields: Fields, _: int) -> None:
+        def load(fields: Fields, now_ps: int) -> None:
             if fields["begin"]:
                 partition.begin_load()
-            elif fields["finish"] or fields["fail"]:
-                partition.end_load(well=bool(fields["finish"]))
+            elif fields["fail"]:
+                partition.end_load(well=False)
+            elif fields["finish"] and not self.port.serves(partition.index):
+                partition.end_load(well=True)
+            self.port.check_target(now_ps)
 
         self._stored[name("control")] = STATIC_REGION[name("control")].pack(decouple=1)
         self._reads[name("module_id")] = lambda _: partition.identity
@@ -181,8 +196,17 @@ class EmulatedRegion:
         if fields["abort"]:
             self.port.abort(now_ps)
         elif fields["start"]:
-            size_bytes = 4 * self._stored["configuration_words"]
-            self.stream(self._stored["configuration_source"], size_bytes, CONTROLLER_PORT, now_ps)
+            source, words = (
+                self._stored["configuration_source"],
+                self._stored["configuration_words"],
+            )
+            if source % SOURCE_ALIGNMENT_BYTES and not self.port.busy:
+                message = (
+                    f"a source of {source:#x}, expected a multiple of {SOURCE_ALIGNMENT_BYTES}"
+                )
+                self.port.refuse(CONTROLLER_PORT, message, ConfigurationError.BUS, now_ps)
+            else:
+                self.stream(source, 4 * words, CONTROLLER_PORT, now_ps)
 
     def _sequencer_status(self) -> int:
         failure = self.sequencer.failure

@@ -13,7 +13,7 @@ from fpga_rt.contract.static_region import ConfigurationError
 from fpga_rt.device.emulated_region import EmulatedRegion
 from fpga_rt.device.faults import Fault, Faults
 from fpga_rt.device.hazards import find_race
-from fpga_rt.device.interface import Buffer, Capabilities, Pending
+from fpga_rt.device.interface import Buffer, Capabilities, Pending, Staged
 from fpga_rt.device.loads import LoadPending
 from fpga_rt.device.memory import Allocator, ByteMemory
 from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
@@ -59,7 +59,7 @@ class Emulator(RegisterDevice):
                 device="emulator",
                 board=board,
                 clock="virtual",
-                origin="modelled",
+                origin=board.origin,
                 alignment_bytes=BLOCK_ALIGNMENT,
                 memory_bytes=memory_bytes,
                 assumptions=_assumptions(board),
@@ -98,6 +98,12 @@ class Emulator(RegisterDevice):
         """
         self._require_open()
         return self._allocator.allocate(size_bytes)
+
+    def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
+        """Begin a load after the time of the host's software, see `LoadingDevice.begin_load`."""
+        self._require_open()
+        self._now_ps += self.board.swap_software_ps
+        return super().begin_load(partition, staged, port)
 
     def _pass_access(self) -> None:
         self._now_ps += self._access_ps
@@ -157,13 +163,14 @@ class Emulator(RegisterDevice):
 def _with_contention(board: Board, percent: int) -> Board:
     if percent < 0:
         raise ValueError(f"a contention of {percent} %, expected 0 or more")
-    ports = {name: replace(p, contention_percent=percent) for name, p in board.ports.items()}
+    change = {"contention_percent": percent, "contention_source": ""}
+    ports = {name: replace(p, **change) for name, p in board.ports.items()}  # type: ignore[arg-type]
     return replace(board, ports=ports)
 
 
 def _assumptions(board: Board) -> tuple[str, ...]:
     ports = (
-        f"Port {name}: {port.origin}; {port.source}; {port.contention_text}."
+        f"Port {name}: {port.origin_text}; {port.contention_text}."
         for name, port in board.ports.items()
     )
     return (*board.notes, *ports)

@@ -20,7 +20,8 @@ from fpga_rt.contract.sequencer import Timeline
 from fpga_rt.contract.submission import Submission
 
 Clock = Literal["virtual", "wall"]
-Origin = Literal["modelled", "rtl", "measured", "replayed"]
+Origin = Literal["modelled", "calibrated", "rtl", "measured", "replayed"]
+"""`calibrated` is modelled with parameters that were measured."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +149,12 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def stage(self, partial: bytes, partition: int) -> Staged:
+    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
         """Verify a partial bitstream for a partition and put it near the port.
 
         Idempotent by digest. Verification happens here, never between decouple and recouple.
+        `static_id` is that of the static region it was implemented against, as its manifest states;
+        a device that has another refuses to stage and to load it.
         """
 
     @abstractmethod

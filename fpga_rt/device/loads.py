@@ -42,10 +42,13 @@ class _Place:
     staged: Staged
     buffer: Buffer
     users: int = 0
+    static_id: int | None = None
 
 
 class LoadingDevice(RegisterAccess):
     """A device with loads; a subclass offers the processor's ports."""
+
+    _static_id: int | None
 
     def load_base(self, full: bytes) -> None:
         """Load the static region, after checking that the bitstream is for this FPGA.
@@ -65,23 +68,28 @@ class LoadingDevice(RegisterAccess):
                 f" {chip.idcode:#010x} of {chip.name}; build it for {self.board.name}"
             )
         self._load_base(full)
+        self._static_id = None
         self._check_map()
 
-    def stage(self, partial: bytes, partition: int) -> Staged:
+    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
         """Verify a partial bitstream and put it into device memory, once for each digest.
 
         What was staged several times stays until it was given back as often.
 
         Raises:
-            ArtifactError: it must not be loaded into the partition, or names no module.
+            ArtifactError: it must not be loaded into the partition, names no module, or was
+                implemented against another static region.
             DeviceError: the device is closed or its memory is full.
         """
         self._require_open()
         key = (hashlib.sha256(partial).hexdigest(), self._checked(partition))
+        self._check_static(key[0], static_id)
         if key not in self._staged:
             self._staged[key] = self._put(partial, key)
-        self._staged[key].users += 1
-        return self._staged[key].staged
+        place = self._staged[key]
+        place.users += 1
+        place.static_id = place.static_id if static_id is None else static_id
+        return place.staged
 
     def unstage(self, staged: Staged) -> None:
         """Give a staged bitstream back; harmless for one that is not staged, or after closing.
@@ -108,10 +116,12 @@ class LoadingDevice(RegisterAccess):
             DeviceError: a load is in flight, the port is unknown, or `staged` is not of this
                 device and partition.
             ReconfigurationError: the partition is not decoupled.
+            ArtifactError: it was implemented against a static region that is there no more.
         """
         self._require_open()
         self._require_idle("load")
-        buffer = self._staged_buffer(self._checked(partition), staged)
+        place = self._place_of(self._checked(partition), staged)
+        self._check_static(staged.digest, place.static_id)
         if port not in self.board.ports:
             raise DeviceError(
                 f"{self._where} has no configuration port {port!r}: use one of"
@@ -126,10 +136,23 @@ class LoadingDevice(RegisterAccess):
                 state,
             )
         self._write_partition(partition, "load", begin=1)
-        self._start_port(buffer, port)
+        self._start_port(place.buffer, port)
         pending.port_started_ps = self.now_ps()
         self._in_flight["load"] = pending
         return pending
+
+    def _check_static(self, digest: str, static_id: int | None) -> None:
+        """Compare static regions, where that of a bitstream is known; the device's is read once."""
+        if static_id is None:
+            return
+        if self._static_id is None:
+            self._static_id = self._read("static_id")
+        if static_id != self._static_id:
+            raise ArtifactError(
+                f"bitstream {digest[:12]} was implemented against static region {static_id:#018x},"
+                f" got {self._static_id:#018x} from {self._where}; load that static region, or"
+                " implement the module against this one"
+            )
 
     def _put(self, partial: bytes, key: tuple[str, int]) -> _Place:
         """Verify a partial and copy it to device memory."""
@@ -156,10 +179,13 @@ class LoadingDevice(RegisterAccess):
         else:
             error = self._processor_port_error()
         if error is not ConfigurationError.NONE:
+            detail = self._load_detail()
+            if pending.port == CONTROLLER_PORT and error is ConfigurationError.PORT:
+                detail = f"{self._port_answers()}, {detail}"
             self._write_partition(partition, "load", fail=1)
             raise ReconfigurationError(
                 f"load of {pending.staged.digest[:12]} into {self._named(partition)} through"
-                f" {pending.port}: {error.name} error, {self._load_detail()};"
+                f" {pending.port}: {error.name} error, {detail};"
                 " the partition is failed and decoupled",
                 PartitionState.FAILED.name.lower(),
             )
@@ -168,6 +194,14 @@ class LoadingDevice(RegisterAccess):
         phases = {"queue": pending.port_started_ps - pending.started_ps}
         phases |= self._port_phases(pending, ended_ps)
         return Completion(pending, pending.started_ps, ended_ps, size_bytes=size, phases_ps=phases)
+
+    def _port_answers(self) -> str:
+        """Return what the port said of itself when it could not be used."""
+        idcode, status = (self._read(f"configuration_{name}") for name in ("idcode", "port_status"))
+        return (
+            f"got IDCODE {idcode:#010x} from the port and STAT {status:#010x}, expected IDCODE"
+            f" {self.board.device.idcode:#010x}: is another master using it?"
+        )
 
     def _abort_load(self, pending: LoadPending) -> None:
         if pending.port == CONTROLLER_PORT:
@@ -187,20 +221,21 @@ class LoadingDevice(RegisterAccess):
     def _forget(self) -> None:
         super()._forget()
         self._staged: dict[tuple[str, int], _Place] = {}
+        self._static_id = None
 
     def _described(self, pending: Pending) -> str:
         if isinstance(pending, LoadPending):
             return f"the load of partition {pending.partitions[0]} through {pending.port}"
         return super()._described(pending)
 
-    def _staged_buffer(self, partition: int, staged: Staged) -> Buffer:
+    def _place_of(self, partition: int, staged: Staged) -> _Place:
         found = self._staged.get((staged.digest, partition))
         if found is None or staged.partition != partition:
             raise DeviceError(
                 f"bitstream {staged.digest[:12]} for partition {staged.partition} is not staged for"
                 f" {self._named(partition)}; stage it since the device was opened"
             )
-        return found.buffer
+        return found
 
     @abstractmethod
     def _load_base(self, full: bytes) -> None:

@@ -35,7 +35,7 @@ class FeederProperties(Component):
             {
                 "go": In(1),
                 "cancel": In(1),
-                "words": In(32),
+                "words": In(members["words"].shape),
                 "target": In(members["target"].shape),
                 "beats": In(stream.Signature(BEAT)),
                 "port": In(ICAP.flip()),

@@ -76,6 +76,7 @@ class GuardProperties(Component):
         self._left, self._register = Signal(COUNT_BITS), Signal(5)
         self._room, self._identified = Signal(COUNT_BITS), Signal()
         self._mask, self._is_masked = Signal(32), Signal()
+        self._unchecked = Signal()
         word = self._design.output
         with m.If(self._design.write):
             with m.If(~self._aligned):
@@ -84,6 +85,7 @@ class GuardProperties(Component):
                 with m.If(word == SYNC):
                     m.d.sync += [self._aligned.eq(1), self._before.eq(1), self._left.eq(0)]
                     m.d.sync += [self._room.eq(0), self._identified.eq(0), self._is_masked.eq(0)]
+                    m.d.sync += self._unchecked.eq(0)
             with m.Elif(self._left.any()):
                 m.d.sync += self._left.eq(self._left - 1)
                 self._payload(m, word)
@@ -111,7 +113,7 @@ class GuardProperties(Component):
                     Assert(self._room.any(), "frame data ends where the region ends"),
                     Assert(self._identified, "frame data follows IDCODE"),
                 ]
-                m.d.sync += self._room.eq(self._room - 1)
+                m.d.sync += [self._room.eq(self._room - 1), self._unchecked.eq(1)]
             with m.Case(Register.IDCODE):
                 same = (word ^ self._idcode) & IDCODE_MASK == 0
                 m.d.comb += Assert(same, "IDCODE is that of the device")
@@ -125,14 +127,17 @@ class GuardProperties(Component):
             with m.Case(Register.CTL1):
                 m.d.comb += Assert(self._fits(HARMLESS_CTL1), "CTL1 is changed where harmless")
             with m.Case(Register.CRC):
-                pass
+                m.d.sync += self._unchecked.eq(0)
             with m.Case(Register.MFWR):
                 m.d.comb += Assert(self._identified, "a repeat follows IDCODE")
+                m.d.sync += self._unchecked.eq(1)
             with m.Default():
                 m.d.comb += Assert(0, "a register is one that partials write")
 
     def _command(self, m: Module, word: Value) -> None:
         m.d.comb += Assert(word.matches(*HARMLESS_COMMANDS), "a command is one that partials give")
+        ends = word.matches(Command.DESYNC, Command.RCRC)
+        m.d.comb += Assert(~(ends & self._unchecked), "a CRC follows frame data")
         with m.If(word == Command.DESYNC):
             m.d.sync += self._aligned.eq(0)
 
@@ -170,6 +175,8 @@ class GuardProperties(Component):
             "identified": ~self._aligned | (parser.identified == self._identified),
             "room": ~self._aligned | (self._room == (parser.words + owed)[:COUNT_BITS]),
             "enough": ~self._aligned | (self._room >= owed),
+            "checked": ~self._aligned | ~self._unchecked | parser.unchecked,
+            "to check": ~sends | ~self._left.any() | parser.unchecked,
             "data": ~sends | ~self._left.any() | self._identified,
             "mask of CTL0": ~parser.mask_fits_ctl0 | ~self._aligned | self._fits(HARMLESS_CTL0),
             "mask of CTL1": ~parser.mask_fits_ctl1 | ~self._aligned | self._fits(HARMLESS_CTL1),

@@ -16,20 +16,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import DomainRenamer, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, DomainRenamer, Module, Mux, Signal, Value
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from fpga_rt.contract.static_region import ConfigurationError, ConfigurationState
+from fpga_rt.contract.static_region import (
+    SOURCE_ALIGNMENT_BYTES,
+    ConfigurationError,
+    ConfigurationState,
+)
 from hw.blocks.axi import axi_read
 from hw.blocks.axi_reader import AxiReader
-from hw.static_region.port_feeder import BEAT, ICAP, PortFeeder
+from hw.static_region.port_feeder import BEAT, ICAP, WORDS_BITS, PortFeeder
 from hw.static_region.stream_guard import FarWindow, Primitive
 
 FIFO_BEATS = 64
-SOURCE_ALIGNMENT_BYTES = 64
-_BEATS_BITS = 22
+_BEATS_BITS = WORDS_BITS - 1
+_WITHIN_BITS = (SOURCE_ALIGNMENT_BYTES - 1).bit_length()
 
 
 class ConfigurationController(Component):
@@ -38,7 +42,9 @@ class ConfigurationController(Component):
     A stream is `words` big-endian words from `source` on. It must be made for this device and for
     the partition whose bit of `loading` alone is set when it starts, and until it ends. The state
     is RUNNING until the port is desynchronised and nothing of the load is under way any more; the
-    error of a load stays until the next start. Pins are in the domain `icap`.
+    error of a load stays until the next start. `runs` says for which partition the state is
+    RUNNING, and `fails` is one in the last clock of a load that fails. A start that is refused
+    fails every partition that is LOADING. Pins are in the domain `icap`.
     """
 
     def __init__(
@@ -79,6 +85,8 @@ class ConfigurationController(Component):
                 "start": In(1),
                 "abort": In(1),
                 "loading": In(partitions),
+                "runs": Out(partitions),
+                "fails": Out(partitions),
                 "state": Out(4),
                 "error": Out(8),
                 "idcode_readback": Out(32),
@@ -99,6 +107,8 @@ class ConfigurationController(Component):
         self._cross(m)
         self._connect(m)
         self._watch(m)
+        with m.If(self.state == ConfigurationState.RUNNING):
+            m.d.comb += self.runs.eq(self.target)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.resting.eq(1)
@@ -147,7 +157,8 @@ class ConfigurationController(Component):
 
     def _watch(self, m: Module) -> None:
         """Keep what a load is given, and why it is given up."""
-        self._address, self._length = Signal(self._address_bits), Signal(32)
+        self._block = Signal(self._address_bits - _WITHIN_BITS)
+        self._length = Signal(WORDS_BITS)
         self._told = Signal()
         m.d.comb += [self.feeder.words.eq(self._length), self.feeder.target.eq(self.target)]
 
@@ -157,29 +168,30 @@ class ConfigurationController(Component):
         unaligned = self.source % SOURCE_ALIGNMENT_BYTES != 0
         with m.If(self.start):
             m.d.sync += [
-                self._address.eq(self.source),
+                self._block.eq(self.source >> _WITHIN_BITS),
                 self._length.eq(self.words),
                 self.target.eq(self.loading),
                 self._cancel.eq(0),
                 self.error.eq(ConfigurationError.NONE),
             ]
             with m.If(~self.loading.any() | many):
-                self._refuse(m, ConfigurationError.PARTITION)
+                self._fail(m, ConfigurationError.PARTITION, self.loading)
             with m.Elif(
                 unaligned | (self.source >> self._address_bits).any() | beats[_BEATS_BITS:].any()
             ):
-                self._refuse(m, ConfigurationError.BUS)
+                self._fail(m, ConfigurationError.BUS, self.loading)
             with m.Else():
                 m.d.sync += self.state.eq(ConfigurationState.RUNNING)
                 m.next = "BEGIN"
 
-    def _refuse(self, m: Module, error: ConfigurationError | Value) -> None:
+    def _fail(self, m: Module, error: ConfigurationError | Value, partitions: Value) -> None:
+        m.d.comb += self.fails.eq(partitions)
         m.d.sync += [self.state.eq(ConfigurationState.FAILED), self.error.eq(error)]
 
     def _begin(self, m: Module) -> None:
         """Wait until the feeder is ready, which it is unless a reset cut a load off."""
         with m.If(self.abort):
-            self._refuse(m, ConfigurationError.ABORTED)
+            self._fail(m, ConfigurationError.ABORTED, self.target)
             m.next = "IDLE"
         with m.Elif(self.idle):
             m.d.sync += self.go.eq(1)
@@ -191,7 +203,7 @@ class ConfigurationController(Component):
         request = self._reader.request
         m.d.comb += [
             request.valid.eq(~asked),
-            request.payload.address.eq(self._address),
+            request.payload.address.eq(Cat(Const(0, _WITHIN_BITS), self._block)),
             request.payload.beats.eq((self._length + 1) >> 1),
         ]
         with m.If(request.ready):
@@ -210,8 +222,7 @@ class ConfigurationController(Component):
         with m.If(feeder.error == ConfigurationError.NONE):
             m.d.sync += self.state.eq(ConfigurationState.DONE)
         with m.Elif(feeder.error == ConfigurationError.ABORTED):
-            self._refuse(
-                m, Mux(self._told, ConfigurationError.ABORTED, ConfigurationError.PARTITION)
-            )
+            cause = Mux(self._told, ConfigurationError.ABORTED, ConfigurationError.PARTITION)
+            self._fail(m, cause, self.target)
         with m.Else():
-            self._refuse(m, feeder.error)
+            self._fail(m, feeder.error, self.target)

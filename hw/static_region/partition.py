@@ -9,7 +9,7 @@ and the partition's state, which decides whether it may be connected (`contract.
 
 from __future__ import annotations
 
-from amaranth import Module, Mux, Signal, Value
+from amaranth import Module, Signal, Value
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from fpga_rt.contract.static_region import PartitionState
@@ -19,19 +19,19 @@ from hw.blocks.decoupler import Decoupler
 from hw.static_region.activation_reader import ActivationReader
 from hw.static_region.activation_writer import ActivationWriter
 from hw.static_region.feature_memory import feature_read, feature_write
+from hw.static_region.isolation import STATE_BITS, Isolation
 from hw.static_region.parameter_reader import ParameterReader
 from hw.static_region.resolved_command import ADDRESS_BITS
 from hw.static_region.sequencer import partition_port
-
-STATE_BITS = 4
 
 
 class Partition(Component):
     """A reconfigurable partition seen from the static side.
 
     `written` is a strobe with each write of the control register, whose value is `decouple` and
-    `reset`; `begin`, `finish` and `fail` are strobes of the load register. `identity` is 0 until
-    something was loaded, and unknown while frames are written. `quiescent`: no transaction is under
+    `reset`; `begin`, `finish` and `fail` are strobes of the load register, `load_runs` and
+    `load_failed` the configuration controller's (see `Isolation`). `identity` is 0 until something
+    was loaded, and unknown while frames are written. `quiescent`: no transaction is under
     way and no program needs the partition.
     """
 
@@ -45,6 +45,8 @@ class Partition(Component):
                 "begin": In(1),
                 "finish": In(1),
                 "fail": In(1),
+                "load_runs": In(1),
+                "load_failed": In(1),
                 "state": Out(STATE_BITS),
                 "decoupled": Out(1),
                 "quiescent": Out(1),
@@ -69,30 +71,20 @@ class Partition(Component):
         return m
 
     def _build_state(self, m: Module, decoupler: Decoupler, idle: Value) -> None:
-        isolated = Signal(init=1)
-        state = self.state
-        loaded = (state == PartitionState.LOADED) | (state == PartitionState.ACTIVE)
-        with m.If(self.written):
-            with m.If(self.decouple):
-                m.d.sync += isolated.eq(1)
-                with m.If(state == PartitionState.ACTIVE):
-                    m.d.sync += state.eq(PartitionState.LOADED)
-            with m.Elif(loaded):
-                m.d.sync += [isolated.eq(0), state.eq(PartitionState.ACTIVE)]
-        with m.If(self.begin & self.decoupled & self.quiescent):
-            m.d.sync += state.eq(PartitionState.LOADING)
-        with m.Elif((self.finish | self.fail) & (state == PartitionState.LOADING)):
-            m.d.sync += state.eq(
-                Mux(self.finish, PartitionState.LOADED.value, PartitionState.FAILED.value)
-            )
+        m.submodules.isolation = isolation = Isolation()
+        for name in ("written", "decouple", "begin", "finish", "fail", "load_runs", "load_failed"):
+            m.d.comb += getattr(isolation, name).eq(getattr(self, name))
         m.d.comb += [
-            decoupler.decouple.eq(isolated),
+            isolation.decoupled.eq(self.decoupled),
+            isolation.quiescent.eq(self.quiescent),
+            self.state.eq(isolation.state),
+            decoupler.decouple.eq(isolation.isolated),
             decoupler.reset.eq(self.reset | self.sequencer.region_reset),
             self.decoupled.eq(decoupler.decoupled),
             self.quiescent.eq(idle & decoupler.empty & ~self.sequencer.uses),
-            self.sequencer.active.eq((state == PartitionState.ACTIVE) & ~self.reset),
+            self.sequencer.active.eq((self.state == PartitionState.ACTIVE) & ~self.reset),
         ]
-        with m.If(state != PartitionState.EMPTY):
+        with m.If(self.state != PartitionState.EMPTY):
             m.d.comb += self.identity.eq(decoupler.static.module_id)
 
     def _build_engines(self, m: Module, decoupler: Decoupler) -> Value:

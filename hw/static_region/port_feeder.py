@@ -56,6 +56,8 @@ ICAP = Signature(
 )
 """Pins of ICAPE2 and ICAPE3 as the controller sees them; ICAPE2 has none of the last three."""
 
+WORDS_BITS = 23
+"""Bits of the length of a stream; `AxiReader` reads no more beats at once."""
 BEAT = data.StructLayout({"data": 64, "fault": 1})
 """Two words of a stream in the order of memory; `fault` from the first one that a bus error hit."""
 
@@ -139,7 +141,7 @@ class PortFeeder(Component):
             {
                 "go": In(1),
                 "cancel": In(1),
-                "words": In(32),
+                "words": In(WORDS_BITS),
                 "target": In(len(far_windows)),
                 "beats": In(stream.Signature(BEAT)),
                 "idle": Out(1),
@@ -178,7 +180,7 @@ class PortFeeder(Component):
         self._given_up = Signal()
         self._register = Signal(5)
         self._answer_step = Signal(range(len(STEPS)), init=_USUAL_ANSWER)
-        self._left, self._half = Signal(32), Signal()
+        self._left, self._half = Signal(WORDS_BITS), Signal()
         self._answer = Signal(32)
         m.d.comb += self._given_up.eq(self.cancel | ~self.go)
         m.d.sync += [self.icap.csib.eq(1), self._answer.eq(self.icap.o)]

@@ -60,7 +60,8 @@ class Ring(Component):
 
     `over` says that the waits of the current command, `waits` and `first` (of its iteration), are
     over, `SETTLE_CYCLES` after these are there. `ended` is high for one cycle after a command
-    has; `ended_last` with it, if that was the last of an iteration. `finished`: nor will another
+    has; `ended_last` with it, if that was the last of an iteration. `loaded` is high when the
+    parameters that a command needs before it computes are in. `finished`: nor will another
     come. `blocked`: the current command lacks nothing but `over`, and nothing is under way.
     `sequence` is the index of the current command, or of the last one.
 
@@ -81,6 +82,7 @@ class Ring(Component):
                 "waits": Out(Waits),
                 "first": Out(1),
                 "over": In(1),
+                "loaded": Out(1),
                 "compute": Out(1),
                 "resolved": Out(ResolvedCommand),
                 "sequence": Out(16),
@@ -206,22 +208,22 @@ class Ring(Component):
         request = self.parameters
         under_way = Signal(2)  # commands that were asked for and have not ended
         arrived = Signal(2)  # those that did not compute and have their parameters
-        loading, loaded, streamed = Signal(), Signal(), Signal()
+        loading, complete, streamed = Signal(), Signal(), Signal()
         accepted = Signal()
         busy = Mux(streamed, under_way != 0, under_way[1])
         m.d.comb += [
             request.valid.eq(peeked & ~loading & ~busy),
             accepted.eq(request.valid & request.ready),
         ]
-        usable = Mux(streamed, self.table_done, self.parameters_done)
+        m.d.comb += self.loaded.eq(Mux(streamed, self.table_done, self.parameters_done))
         m.d.sync += [
             under_way.eq(under_way + accepted - self._ending),
-            arrived.eq(arrived + usable - self.compute),
-            loaded.eq(self.parameters_done),
+            arrived.eq(arrived + self.loaded - self.compute),
+            complete.eq(self.parameters_done),
         ]
         with m.If(accepted):
             m.d.sync += [loading.eq(1), streamed.eq(request.payload.streamed)]
-        with m.Elif(loaded):
+        with m.Elif(complete):
             m.d.sync += loading.eq(0)
         return arrived != 0, loading
 

@@ -48,8 +48,9 @@ def partition_port() -> Signature:
     `active`: the partition may be used. `uses`: a ring of the running submission is here, or may
     be as long as its header is not known.
     `compute` starts the engines and the module on `resolved`, which stays until `reader_done` and
-    `writer_done`; `ended` is a strobe one clock after the later of these. `bus_error` is any
-    engine's. While `stop` is high the engines abort, until `engines_idle`.
+    `writer_done`; `ended` is a strobe one clock after the later of these. `loaded` is one when the
+    parameters that a command needs before it computes are in. `bus_error` is any engine's. While
+    `stop` is high the engines abort, until `engines_idle`.
     """
     return Signature(
         {
@@ -67,6 +68,7 @@ def partition_port() -> Signature:
             "reader_done": In(1),
             "writer_done": In(1),
             "ended": Out(1),
+            "loaded": Out(1),
             "bus_error": In(1),
             "module_error": In(1),
             "stop": Out(1),
@@ -165,6 +167,7 @@ class Sequencer(Component):
                 port.compute.eq(ring.compute & ~self._stop),
                 port.resolved.eq(ring.resolved),
                 port.ended.eq(ring.ended),
+                port.loaded.eq(ring.loaded),
                 port.stop.eq(self._stop & self._uses[number]),
             ]
             with m.If(self._starting):

@@ -38,27 +38,29 @@ from hw.static_region.resolved_command import ADDRESS_BITS
 from hw.static_region.sequencer import Sequencer
 from hw.static_region.stream_guard import Primitive, far_windows
 
+STATIC_ID_BITS = 64
+
 
 class StaticRegion(Component):
     """The static region of a board.
 
+    `static_id` is a digest of the implementation, a constant that who instantiates it ties, since
+    it is known only when all of it is there: two implementations of one design do not share partial
+    bitstreams.
+
     `interrupt` is one for a clock when a submission has ended, `configuration_running` during a
-    load. `event_start` and `event_end` are one for a clock when a command of their partition starts
-    and when it has ended; they are there to be watched.
+    load. For each partition `event_start` is one in the clock after one in which a command began to
+    compute, `event_end` in the clock after one in which it ended, and `event_parameters` from when
+    on a command has the parameters that it needs to compute; they are there to be watched.
     """
 
-    def __init__(self, board: Board, static_id: int = 0) -> None:
-        """Make the static region of a board.
-
-        Args:
-            board: its partitions, feature memory and FPGA.
-            static_id: 64-bit digest of the implemented static region, which the host reads back.
-        """
+    def __init__(self, board: Board) -> None:
+        """Make the static region of a board: for its partitions, feature memory and FPGA."""
         self._board = board
-        self._static_id = static_id
         count = len(board.partitions)
         super().__init__(
             {
+                "static_id": In(STATIC_ID_BITS),
                 "s_axi": In(axi_lite(REGISTER_ADDRESS_BITS)),
                 "control": Out(axi_read(ADDRESS_BITS)),
                 "configuration": Out(axi_read(ADDRESS_BITS)),
@@ -70,6 +72,7 @@ class StaticRegion(Component):
                 "configuration_running": Out(1),
                 "event_start": Out(1).array(count),
                 "event_end": Out(1).array(count),
+                "event_parameters": Out(1).array(count),
             }
         )
 
@@ -102,7 +105,7 @@ class StaticRegion(Component):
         m.d.comb += [
             registers.map_id.value.eq(STATIC_REGION.map_id),
             registers.capabilities.partitions.eq(len(board.partitions)),
-            registers.static_id.value.eq(self._static_id),
+            registers.static_id.value.eq(self.static_id),
             registers.feature_memory.value.eq(board.feature_memory_bytes),
             registers.idcode.value.eq(board.device.idcode),
         ]
@@ -138,7 +141,11 @@ class StaticRegion(Component):
             controller.loading.eq(Cat(p.state == PartitionState.LOADING for p in partitions)),
             registers.configuration_status.state.eq(controller.state),
             registers.configuration_status.error.eq(controller.error),
+            registers.configuration_idcode.value.eq(controller.idcode_readback),
+            registers.configuration_port_status.value.eq(controller.stat),
             self.configuration_running.eq(controller.state == ConfigurationState.RUNNING),
+            *(p.load_runs.eq(controller.runs[index]) for index, p in enumerate(partitions)),
+            *(p.load_failed.eq(controller.fails[index]) for index, p in enumerate(partitions)),
         ]
 
     def _connect_partition(
@@ -171,8 +178,11 @@ class StaticRegion(Component):
             _register(registers, index, "completed").value.eq(port.completed),
             error.code.eq(port.error),
             error.command.eq(port.error_command),
-            self.event_start[index].eq(port.compute),
             self.event_end[index].eq(port.ended),
+        ]
+        m.d.sync += [
+            self.event_start[index].eq(port.compute),
+            self.event_parameters[index].eq(port.loaded),
         ]
 
 

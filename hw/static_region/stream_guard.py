@@ -7,11 +7,13 @@ a partial bitstream word by word. A word that breaks a rule is not passed on, no
 - IDCODE is that of the device, and written before frame data;
 - every FAR lies in the windows of the partition that is LOADING, and frame data follows a FAR of
   its own and is no longer than what the region has from there on;
+- frame data is followed by a CRC before DESYNC or before the CRC starts anew (START may come first,
+  as in partials of Vivado);
 - registers, commands and bits of control registers are those that partial bitstreams need: no full
   bitstream, no readback, nothing encrypted, no IPROG.
 
 So frames are written inside the partition only; SHUTDOWN, GRESTORE and START act beyond it. Not
-looked at: contents of frames, a reset mask included, and checksums, which are the port's.
+looked at: contents of frames, a reset mask included, and values of checksums, which are the port's.
 
 Ref: 7 Series FPGAs Configuration User Guide
 Document: UG470, Configuration Packets; Configuration Registers
@@ -41,12 +43,12 @@ Primitive = Literal["ICAPE2", "ICAPE3"]
 
 COUNT_BITS = TYPE2_MAX_WORDS.bit_length()
 """Bits of the longest word count of a packet (type 2)."""
-FORBIDDEN = ConfigurationError.PARTITION
-"""The error of a stream that holds what no partial bitstream has."""
 
 _HEADER_BITS = 27
 _TYPE1_WRITE, _TYPE2_WRITE = type1(0, 0) >> _HEADER_BITS, type2(0) >> _HEADER_BITS
 """Type and opcode of a header, its bits from 27 on."""
+_SHORT_BITS = 11
+"""Bits of the word count of a type 1 packet."""
 _RESET_MASK_BLOCK = 2
 _FAMILIES = {"ICAPE2": SERIES7, "ICAPE3": ULTRASCALE_PLUS}
 """The family whose rules a port goes by; UltraScale has those of UltraScale+."""
@@ -152,7 +154,8 @@ class StreamGuard(Component):
         self._frame_words = max((w.frame_words for each in self._windows for w in each), default=0)
         self._family = _FAMILIES[icap]
         self._rules = rules_of(self._family, full=False)
-        self.parser = Parser()
+        most = max((w.words for each in self._windows for w in each), default=0)
+        self.parser = Parser(max(most.bit_length(), _SHORT_BITS))
         """Its state, for proofs."""
         super().__init__(
             {
@@ -220,7 +223,7 @@ class StreamGuard(Component):
     def _header(self, m: Module, p: Parser) -> None:
         """Take a packet header: NOP, type 1 or type 2 write."""
         kind, register = p.word[27:32], p.word[13:18]
-        short, long = p.word[:11], p.word[:COUNT_BITS]
+        short, long = p.word[:_SHORT_BITS], p.word[:COUNT_BITS]
         m.d.sync += p.long.eq(0)
         with m.If(p.word == NOP):
             pass
@@ -234,19 +237,21 @@ class StreamGuard(Component):
                     self._multi_frame(m, p, short)
                 with m.Case(*self._plain_registers()):
                     with m.If(short != 1):
-                        m.d.comb += p.fault.eq(FORBIDDEN)
+                        m.d.comb += p.fault.eq(ConfigurationError.FORBIDDEN)
                 with m.Default():
-                    m.d.comb += p.fault.eq(FORBIDDEN)
+                    m.d.comb += p.fault.eq(ConfigurationError.FORBIDDEN)
             self._masked(m, p, register)
         with m.Elif((kind == _TYPE2_WRITE) & p.long):
             m.d.sync += p.left.eq(long)
             self._frame_data(m, p, long, continued=True)
         with m.Else():
-            m.d.comb += p.fault.eq(FORBIDDEN)
+            m.d.comb += p.fault.eq(ConfigurationError.FORBIDDEN)
 
     def _frame_data(self, m: Module, p: Parser, count: Value, continued: bool = False) -> None:
         """Let frame data follow IDCODE and a FAR of its own, and no more than its window has."""
         m.d.sync += [p.addressed.eq(0), p.words.eq(p.words - count)]
+        with m.If(count.any()):
+            m.d.sync += p.unchecked.eq(1)
         if self._family is SERIES7:
             m.d.sync += p.held.eq(count == SERIES7.frame_words)
         with m.If(~p.identified):
@@ -256,20 +261,20 @@ class StreamGuard(Component):
 
     def _multi_frame(self, m: Module, p: Parser, count: Value) -> None:
         """Let a repeat follow a FAR, or on the 7-series the one frame that it repeats."""
-        m.d.sync += [p.addressed.eq(0), p.held.eq(0)]
+        m.d.sync += [p.addressed.eq(0), p.held.eq(0), p.unchecked.eq(1)]
         with m.If(~p.identified):
             m.d.comb += p.fault.eq(ConfigurationError.IDCODE)
         with m.Elif(~((p.addressed & p.words.any()) | p.held)):
             m.d.comb += p.fault.eq(ConfigurationError.PARTITION)
         with m.Elif(count == 0):
-            m.d.comb += p.fault.eq(FORBIDDEN)
+            m.d.comb += p.fault.eq(ConfigurationError.FORBIDDEN)
 
     def _masked(self, m: Module, p: Parser, register: Value) -> None:
         """Let a control register be written only under a mask of bits that are harmless."""
         bare0 = (register == Register.CTL0) & ~p.mask_fits_ctl0
         bare1 = (register == Register.CTL1) & ~p.mask_fits_ctl1
         with m.If(bare0 | bare1):
-            m.d.comb += p.fault.eq(FORBIDDEN)
+            m.d.comb += p.fault.eq(ConfigurationError.FORBIDDEN)
 
     def _payload(self, m: Module, p: Parser) -> None:
         """Take a word that is written to a register."""
@@ -290,6 +295,10 @@ class StreamGuard(Component):
                 with m.If(p.word == Command.DESYNC):
                     m.d.sync += p.aligned.eq(0)
                 self._among(m, p, sorted(self._rules.commands))
+                with m.If(p.word.matches(Command.DESYNC, Command.RCRC) & p.unchecked):
+                    m.d.comb += p.fault.eq(ConfigurationError.CRC)
+            with m.Case(Register.CRC):
+                m.d.sync += p.unchecked.eq(0)
             with m.Case(Register.COR0):
                 self._among(
                     m, p, (value for r, value, _ in self._rules.options if r is Register.COR0)
@@ -307,7 +316,7 @@ class StreamGuard(Component):
             with m.Case(*allowed):
                 pass
             with m.Default():
-                m.d.comb += p.fault.eq(FORBIDDEN)
+                m.d.comb += p.fault.eq(ConfigurationError.FORBIDDEN)
 
     def _plain_registers(self) -> list[int]:
         """Return the registers that take one word at a time."""
@@ -328,25 +337,26 @@ def _lies_in(word: Value, window: FarWindow, free: int) -> Value:
 class Parser:
     """What the guard keeps of a stream, and the word it looks at."""
 
-    def __init__(self) -> None:
-        """Start before the sync word."""
+    def __init__(self, words_bits: int) -> None:
+        """Start before the sync word; no packet has more words than `words_bits` can count."""
         self.word, self.valid = Signal(32), Signal()
-        self.inside, self.window_words = Signal(), Signal(COUNT_BITS)
+        self.inside, self.window_words = Signal(), Signal(words_bits)
         self.above_low = Signal(8)  # frames between the window's first and this one
         self.fault, self.passes = Signal(8), Signal()
         self.aligned, self.started = Signal(), Signal()
-        self.register, self.left = Signal(5), Signal(COUNT_BITS)
+        self.register, self.left = Signal(5), Signal(words_bits)
         self.long = Signal()  # the last header was FDRI without a payload: type 2 may follow
         self.identified = Signal()
         self.addressed = Signal()  # a FAR came, and no frame data since
         self.held = Signal()  # one frame came, which a multi-frame write may repeat
-        self.words = Signal(COUNT_BITS)  # frame data that may still come since the FAR
+        self.words = Signal(words_bits)  # frame data that may still come since the FAR
+        self.unchecked = Signal()  # frame data came, and no CRC since
         self.mask_fits_ctl0, self.mask_fits_ctl1 = Signal(), Signal()
 
     def begin_segment(self) -> list[Value]:
         """Return the assignments of a sync word."""
         forgotten = (
             *(self.left, self.long, self.identified, self.addressed, self.held, self.words),
-            *(self.mask_fits_ctl0, self.mask_fits_ctl1),
+            *(self.unchecked, self.mask_fits_ctl0, self.mask_fits_ctl1),
         )
         return [self.aligned.eq(1), *(signal.eq(0) for signal in forgotten)]

@@ -257,14 +257,15 @@ class System {
         bool loaded = loaded_.get() != 0;
         if (!began && !loaded) return;
         if (rest_.watching()) rest_.give_up(clocks_);
+        const auto before = std::chrono::steady_clock::now();
         for (size_t p = 0; p < partitions_.size(); ++p)
             if (began >> p & 1) partitions_[p].destroy_module();
         if (loaded) load(loaded_partition_.get(), loaded_id_.get());
+        swap_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - before).count();
         settle(compute_.high);
     }
 
     void load(uint64_t index, uint64_t id) {
-        const auto began = std::chrono::steady_clock::now();
         if (index >= partitions_.size()) return;
         Partition &partition = partitions_[index];
         partition.destroy_module();
@@ -278,7 +279,6 @@ class System {
         }
         partition.load(std::make_unique<Library>(found->second.path, random_.seed(), waves), id);
         ++swaps_;
-        swap_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
     }
 
     // Traces only: the falling edges up to a time, at which a rising edge follows.
@@ -363,7 +363,7 @@ class System {
     uint64_t now_ps_;
     uint64_t clocks_ = 0;
     uint64_t swaps_ = 0;
-    double swap_seconds_ = 0;  // wall time of loading their libraries
+    double swap_seconds_ = 0;  // wall time of unloading and loading their libraries
     uint64_t garbage_before_ = 0;
     uint32_t access_clocks_;
     uint32_t access_length_[2] = {0, 0};

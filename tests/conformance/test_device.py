@@ -1,11 +1,6 @@
-"""What every device does, in one body for all of them.
-
-A device joins by a line in `DEVICES`; one that cannot run here skips with the reason.
-"""
+"""What every device does, in one body for all of them."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,22 +13,9 @@ from fpga_rt.contract.command import Segment
 from fpga_rt.contract.static_region import STATIC_REGION, SequencerError
 from fpga_rt.contract.submission import Placement
 from fpga_rt.device.interface import Device
-from fpga_rt.device.registry import devices, open_device
 from fpga_rt.errors import ArtifactError, DeviceError, ExecutionError, ReconfigurationError
 from fpga_rt.modules.layer import Layer
 from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
-
-DEVICES = [("emulator", "pynq-z2"), ("emulator", "kv260"), ("rtl", "pynq-z2")]
-
-
-@pytest.fixture(params=DEVICES, ids=lambda p: f"{p[0]}-{p[1]}")
-def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    name, board = request.param
-    obstacle = {entry.name: entry.obstacle for entry in devices()}[name]
-    if obstacle:
-        pytest.skip(f"{name}: {obstacle}")
-    with open_device(name, board) as opened:
-        yield opened
 
 
 def scale_layer() -> Layer:
@@ -130,6 +112,24 @@ def test_staging_is_idempotent(device: Device) -> None:
     assert stage(device, 0, module_named("add_8")) is first
     assert first.module_id == module_named("add_8").module_id
     assert first.bitstream_bytes == device.capabilities.board.partitions[0].bitstream_bytes
+
+
+def test_a_bitstream_of_another_static_region_is_refused(device: Device) -> None:
+    board = device.capabilities.board
+    stream = simulation_bitstream(
+        board.device, board.partitions[0], module_named("add_8").module_id
+    )
+    offset = STATIC_REGION["static_id"].offset
+    here = device.read32(offset) | device.read32(offset + 4) << 32
+    assert here != 0
+    with pytest.raises(ArtifactError, match=f"region {here ^ 1:#018x}, got {here:#018x} from"):
+        device.stage(stream, 0, static_id=here ^ 1)
+    staged = device.stage(stream, 0, static_id=here)
+    assert device.stage(stream, 0) is staged
+    device.decouple(0)
+    device.wait(device.begin_load(0, staged, "icap"))
+    device.load_base(base(board.device.idcode))
+    device.wait(device.begin_load(0, staged, "icap"))
 
 
 def test_what_is_unstaged_cannot_be_loaded(device: Device) -> None:

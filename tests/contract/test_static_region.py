@@ -24,5 +24,5 @@ def test_partition_blocks_are_alike(partition: int) -> None:
 
 def test_what_the_gateware_reports_cannot_be_written() -> None:
     reports = [r for r in STATIC_REGION.registers if r.name.endswith(("status", "error", "_id"))]
-    assert len(reports) == 4 + 3 * MAX_PARTITIONS
+    assert len(reports) == 5 + 3 * MAX_PARTITIONS
     assert {r.access for r in reports} == {Access.READ_ONLY}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import board
+from fpga_rt.arch.packets import NOP, Register, type1
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.command import Segment
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
 from fpga_rt.contract.static_region import ConfigurationError
 from fpga_rt.contract.submission import Placement
-from fpga_rt.device.emulated_port import LoadError, flip_bit, module_in
+from fpga_rt.device.emulated_port import STAT_CRC_ERROR, LoadError, flip_bit, module_in
 from fpga_rt.device.emulator import Emulator
 from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
 from tests.device.test_emulator import POOL
+
+CHECK = type1(Register.CRC, 1)
 
 
 def contended(percent: int) -> Emulator:
@@ -67,17 +71,19 @@ def test_the_port_tells_another_device_from_corruption() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "code"),
+    ("spoil", "code", "status"),
     [
-        (lambda good, _: b"nothing", ConfigurationError.INCOMPLETE),
-        (lambda good, _: good[:-400], ConfigurationError.INCOMPLETE),
-        (lambda good, _: flip_bit(good), ConfigurationError.CRC),
-        (lambda _, elsewhere: elsewhere, ConfigurationError.PARTITION),
+        (lambda good, _: b"nothing", ConfigurationError.INCOMPLETE, 0),
+        (lambda good, _: good[:-400], ConfigurationError.INCOMPLETE, 0),
+        (lambda good, _: flip_bit(good), ConfigurationError.CRC, STAT_CRC_ERROR),
+        (lambda good, _: replaced(good, CHECK, (NOP,) * 2), ConfigurationError.CRC, 0),
+        (lambda good, _: replaced(good, NOP, (type1(0x1F, 0),)), ConfigurationError.FORBIDDEN, 0),
+        (lambda _, elsewhere: elsewhere, ConfigurationError.PARTITION, 0),
     ],
-    ids=["no stream", "truncated", "corrupt", "of another partition"],
+    ids=["no stream", "truncated", "corrupt", "unchecked", "forbidden", "of another partition"],
 )
 def test_the_port_names_the_cause(
-    spoil: Callable[[bytes, bytes], bytes], code: ConfigurationError
+    spoil: Callable[[bytes, bytes], bytes], code: ConfigurationError, status: int
 ) -> None:
     pynq = board("pynq-z2")
     good, elsewhere = (
@@ -87,3 +93,12 @@ def test_the_port_names_the_cause(
     with pytest.raises(LoadError) as caught:
         module_in(spoil(good, elsewhere), pynq, 0)
     assert caught.value.code is code
+    assert caught.value.port_status == status
+
+
+def replaced(stream: bytes, header: int, by: tuple[int, ...]) -> bytes:
+    """Put other words in the place of a header: the first NOP, or the last CRC."""
+    words = np.frombuffer(stream, ">u4").copy()
+    at = np.flatnonzero(words == header)[-1 if header == CHECK else 0]
+    words[at : at + len(by)] = by
+    return bytes(words.tobytes())

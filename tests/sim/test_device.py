@@ -87,6 +87,19 @@ def test_a_corrupt_stream_leaves_the_partition_failed(device: RtlDevice) -> None
     assert device.identify(0) == staged.module_id
 
 
+def test_a_port_that_another_master_owns_is_named(device: RtlDevice) -> None:
+    staged = stage(device, 0, module_named("pooling_8"))
+    device.simulation.poke("pcap_owns", 1)
+    expected = (
+        r"PORT error, got IDCODE 0xffffffff from the port and STAT 0x00000000, expected IDCODE"
+        rf" {device.board.device.idcode:#010x}: is another master using it\?, the config"
+    )
+    with pytest.raises(ReconfigurationError, match=expected):
+        load(device, 0, staged)
+    device.simulation.poke("pcap_owns", 0)
+    load(device, 0, staged)
+
+
 def test_an_identity_that_no_module_has_loads_nothing(device: RtlDevice) -> None:
     board = device.board
     staged = device.stage(simulation_bitstream(board.device, board.partitions[0], 0xABCDEF), 0)

@@ -126,6 +126,10 @@ def asks_for_no_mask(dut: StreamGuard, m: Module) -> None:
     m.d.sync += dut.parser.mask_fits_ctl0.eq(1)
 
 
+def asks_for_no_crc(dut: StreamGuard, m: Module) -> None:
+    m.d.sync += dut.parser.unchecked.eq(0)
+
+
 def loses_count(dut: StreamGuard, m: Module) -> None:
     with m.If(dut.word == 0):
         m.d.sync += dut.parser.left.eq(0)
@@ -140,6 +144,7 @@ def loses_count(dut: StreamGuard, m: Module) -> None:
         (counts_no_frame_data, "guard_and_reader_agree:"),
         (asks_for_no_idcode, "guard_and_reader_agree:"),
         (asks_for_no_mask, "guard_and_reader_agree:"),
+        (asks_for_no_crc, "guard_and_reader_agree:"),
         (loses_count, "guard_and_reader_agree:"),
     ],
 )

@@ -99,7 +99,9 @@ def test_the_port_is_busy_99_percent_of_64_kib() -> None:
         0x50000000 | 168 * 101,
         *frame * 168,
     ]
-    data = np.array([*words_of(stream())[:20], *bodies, *write(4, 13), *[NOP] * 16], ">u4")
+    data = np.array(
+        [*words_of(stream())[:20], *bodies, *write(0, 0), *write(4, 13), *[NOP] * 16], ">u4"
+    )
     b = Bench(data.tobytes(), PLACE, port=Port(PLACE.idcode, checks_crc=False), unbounded=True)
     outcome = b.load()
     assert outcome.state is DONE
@@ -189,7 +191,7 @@ def test_another_partition() -> None:
 
 def test_a_full_stream() -> None:
     b = bench(build(PLACE, frames_of(PLACE, partitions(PLACE)[0]), "full"))
-    assert failed(b.load(), ConfigurationError.PARTITION)
+    assert failed(b.load(), ConfigurationError.FORBIDDEN)
     assert b.port.frames == 0
     assert not b.port.aligned
 

@@ -25,7 +25,6 @@ from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.walk import walk
 from fpga_rt.contract.static_region import ConfigurationError
 from hw.static_region.stream_guard import (
-    FORBIDDEN,
     FarWindow,
     Primitive,
     StreamGuard,
@@ -33,15 +32,19 @@ from hw.static_region.stream_guard import (
 )
 from tests.hw.static_region.configuration_bench import device, frames_of, partitions
 
-NONE, IDCODE, PARTITION = (
+NONE, IDCODE, PARTITION, FORBIDDEN, CRC = (
     ConfigurationError.NONE,
     ConfigurationError.IDCODE,
     ConfigurationError.PARTITION,
+    ConfigurationError.FORBIDDEN,
+    ConfigurationError.CRC,
 )
 PLACE = device()
 RP0, RP1 = partitions(PLACE)
 HERE, THERE = (far_windows(PLACE, rp)[0].low for rp in (RP0, RP1))
 FRAME = [0x5A5A5A5A] * 101
+CHECK = write(Register.CRC, 0x1234ABCD)
+"""A guard does not look at the value."""
 
 
 @dataclass
@@ -121,11 +124,11 @@ def due(stream: bytes) -> list[int]:
     return kept
 
 
-def partial(*body: int, idcode: int = PLACE.idcode) -> list[int]:
-    """Return a stream with `body` between IDCODE and the end."""
+def partial(*body: int, idcode: int = PLACE.idcode, check: Sequence[int] = CHECK) -> list[int]:
+    """Return a stream with `body` between IDCODE and the end, which `check` belongs to."""
     rcrc, desync = (write(Register.CMD, c) for c in (Command.RCRC, Command.DESYNC))
     opening = (0xFFFFFFFF, 0xBB, 0x11220044, 0xFFFFFFFF, SYNC, NOP, *rcrc)
-    return [*opening, *write(Register.IDCODE, idcode), *body, *desync, NOP, NOP]
+    return [*opening, *write(Register.IDCODE, idcode), *body, *check, *desync, NOP, NOP]
 
 
 def frames_at(far: int, count: int = 2) -> list[int]:
@@ -303,6 +306,37 @@ def test_frame_data_from_the_middle_of_a_region_is_bounded_by_its_end() -> None:
         assert guarded(partial(*frames_at(far, frames)), windows=windows).error is error
 
 
+REPEATED = [*write(Register.FAR, HERE), type1(Register.FDRI, 101), *FRAME]
+START, RCRC, DESYNC = (
+    write(Register.CMD, c) for c in (Command.START, Command.RCRC, Command.DESYNC)
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        frames_at(HERE),
+        [*frames_at(HERE), *START],
+        [*frames_at(HERE), *CHECK, *frames_at(HERE)],
+        [*write(Register.FAR, HERE), type1(Register.FDRI, 0), type2(202), *FRAME * 2],
+        [*REPEATED, *CHECK, *write(Register.MFWR, 0, 0)],
+    ],
+    ids=["short", "started", "the second of two", "long", "repeat"],
+)
+@pytest.mark.parametrize("end", [DESYNC, RCRC], ids=["DESYNC", "RCRC"])
+def test_frame_data_without_a_crc_is_not_ended(body: list[int], end: list[int]) -> None:
+    words = partial(*body, *end, check=())
+    result = guarded(words)
+    assert result.error is CRC
+    last = len(words) - len([*end, *DESYNC, NOP, NOP])
+    assert result.written == words[words.index(SYNC) : last + 1]
+    assert guarded(partial(*body, *CHECK, *end, check=())).error is NONE
+
+
+def test_a_stream_without_frame_data_needs_no_crc() -> None:
+    assert guarded(partial(check=())).error is NONE
+
+
 def test_frame_data_before_idcode() -> None:
     words = [SYNC, *frames_at(HERE)]
     result = guarded(words)
@@ -355,7 +389,7 @@ def test_random_words_write_nothing_outside() -> None:
         fars = found.value[found.to(Register.FAR)] if found else np.zeros(0)
         complete = fars[fars != NOP]
         assert np.all((complete >= window.low) & (complete <= window.high))
-    assert {NONE, PARTITION} <= {result.error for result in results}
+    assert {NONE, FORBIDDEN} <= {result.error for result in results}
 
 
 @pytest.mark.parametrize("name", boards())
