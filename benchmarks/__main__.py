@@ -27,7 +27,16 @@ import numpy as np
 from benchmarks.measurement import Measurement
 from fpga_rt.errors import FpgaRtError
 
-BENCHMARKS = ("startup", "golden", "bitstream", "swap", "planner", "mlperf_tiny", "simulation")
+BENCHMARKS = (
+    "startup",
+    "golden",
+    "bitstream",
+    "swap",
+    "planner",
+    "mlperf_tiny",
+    "simulation",
+    "nngen",
+)
 
 
 def main() -> int:
