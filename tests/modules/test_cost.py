@@ -15,6 +15,7 @@ from fpga_rt.arithmetic.operations import (
 )
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.contract.command import Segment
+from fpga_rt.contract.sequencer import CommandCost
 from fpga_rt.modules.geometry import Ports, row_beats, rows_after
 from fpga_rt.modules.layer import Computed, Layer, Operands, Place, Tile
 from fpga_rt.modules.module import Module
@@ -53,6 +54,15 @@ def fields_of(module: Module, layer: Layer, tile: int = 0) -> dict[str, int]:
     return module.command(layer, module.tiles(layer)[tile], operands)
 
 
+FIRST, FETCH, PACK, STORE = 8, 7, 3, 1
+"""Start to the first beat, step to its bytes, results to their beat, beat to stored."""
+
+
+def latency(input_lanes: int) -> int:
+    """Memory and registers, a cascade of four, an adder tree, and 14 to the result."""
+    return 4 + 4 + 1 + int(np.log2(input_lanes // 4)) + 14
+
+
 def test_resnet8_layer_on_chip() -> None:
     """16 -> 16 channels, 3x3, 32x32, on 8x16 lanes: nine steps a window and two groups."""
     module = module_named("convolution_8x16")
@@ -60,8 +70,10 @@ def test_resnet8_layer_on_chip() -> None:
     cost = module.cost(fields_of(module, layer), ON_CHIP)
     row = 32 * 2 * 9
     row_load = 32 * 16 // 8  # beats, hidden behind computing
-    assert row_load < row + ROW
-    assert cost.compute == START + 2 + 2 * row_load + 32 * (row + ROW) + PIPELINE + 2
+    assert row_load < row
+    walked = FIRST + 2 + 2 * row_load + 32 * (row + 1)
+    two_parts = 1  # of four results each
+    assert cost.compute == walked + FETCH + latency(16) + two_parts + PACK + STORE + 2 - 1
     blocks = 32 + 8 * 16 + 2 * 9 * 128  # table, then two groups of nine words of 128 weights
     assert cost.parameters == 5 + 30 + -(-(blocks // 8 - 1) * 5 // 4)
     products = 32 * 32 * 16 * 16 * 9
@@ -74,11 +86,11 @@ def test_residual_rows_are_loaded_beside_input_rows() -> None:
     layer = layer_of(convolution(16, 1, 16, 1, 0), (32, 32, 16), fused=True)
     cost = module.cost(fields_of(module, layer), IN_DRAM)
     load = 80 + 80  # 5/4 cycles a beat, each
-    row = 32 * 1 * 4  # one step, but requantisation and addition take four cycles a group
-    store = 80
-    busy = max(row, store) + ROW
-    assert busy < load
-    expected = START + 30 + 30 + load + 31 * load + busy + PIPELINE + 30
+    row = 31 * 4 + 1  # one step, but requantisation and addition take four cycles a group
+    assert row < load
+    walked = FIRST + 30 + 32 * load + 1 + row
+    four_parts = 3
+    expected = walked + FETCH + latency(32) + 7 + four_parts + PACK + STORE + 30 - 1
     assert cost.compute == expected
 
 
@@ -89,7 +101,8 @@ def test_input_channels_fold_over_kernel_columns() -> None:
     cost = module.cost(fields_of(module, layer), ON_CHIP)
     row = 32 * 2 * 3
     beats = 12  # 96 bytes a row
-    assert cost.compute == START + 2 + 2 * beats + 32 * (row + ROW) + PIPELINE + 2
+    walked = FIRST + 2 + 2 * beats + 32 * (row + 1)
+    assert cost.compute == walked + FETCH + latency(16) + 1 + PACK + STORE + 2 - 1
 
 
 def test_strided_rows_load_two_input_rows() -> None:
@@ -98,10 +111,10 @@ def test_strided_rows_load_two_input_rows() -> None:
     fields = fields_of(module, layer)
     assert rows_after(fields) == list(range(1, 32, 2))
     cost = module.cost(fields, IN_DRAM)
-    row = 16 * 2 * 2
-    busy = max(row, 80) + ROW  # 16 pixels of 32 channels are 64 beats
+    store = 80  # 16 pixels of 32 channels are 64 beats, more than the 63 steps of a row
     first, two = 78, 155  # rows of 31 pixels: the stride leaves out the last; 62 beats each
-    expected = START + 30 + first + 15 * max(busy, two) + busy + PIPELINE + 30
+    begins = FIRST + 30 + first + 15 * two + 1
+    expected = begins + FETCH + latency(32) + PACK - 1 + store + STORE + 30
     assert cost.compute == expected
 
 
@@ -119,14 +132,36 @@ def test_depthwise_windows_take_their_kernel() -> None:
     assert cost.parameters == 5 + 30 + -(-((32 + 8 * 64 + 4 * 9 * 16) // 8 - 1) * 5 // 4)
 
 
+def dense_cost(name: str, inputs: int, outputs: int, bits: int, ports: Ports) -> CommandCost:
+    module = module_named(name)
+    weights = np.ones((outputs, inputs), np.int8)
+    operation = Dense(weights, np.zeros(outputs, np.int32), rule(outputs), bits)
+    return module.cost(fields_of(module, layer_of(operation, (1, 1, inputs))), ports)
+
+
 def test_dense_weights_stream() -> None:
-    """640 -> 128 on 8 lanes: 80 beats a row, five for four cycles."""
-    module = module_named("dense_8")
-    operation = Dense(np.ones((128, 640), np.int8), np.zeros(128, np.int32), rule(128))
-    layer = layer_of(operation, (1, 1, 640))
-    cost = module.cost(fields_of(module, layer), ON_CHIP)
-    assert cost.compute == START + 2 + 80 + 30 + 128 * 80 * 5 // 4 + PIPELINE + 2
-    assert cost.parameters == 5 + 30 + -(-((32 + 8 * 128) // 8 - 1) * 5 // 4)
+    """640 -> 128 on 8 lanes: 80 beats a channel, five for four cycles, the first with the table."""
+    cost = dense_cost("dense_8", 640, 128, 8, ON_CHIP)
+    table = (32 + 8 * 128) // 8
+    assert cost.parameters == 5 + 30 + -(-(table - 1) * 5 // 4)
+    weights = -(-(table + 128 * 80 - 1) * 5 // 4) - -(-(table - 1) * 5 // 4)
+    assert cost.compute == 1 + weights + 1 + 19 + 2
+    assert cost.streamed
+
+
+def test_dense_computes_a_step_a_cycle_where_weights_do_not_hold_it_up() -> None:
+    """Behind the first beat of input, whatever fills the beats of weights."""
+    begins, ideal = 8 + 2 + 1, Ports(CHIP, CHIP, CHIP, MemoryPort(0))
+    assert dense_cost("dense_8", 640, 12, 8, ideal).compute == begins + 12 * 80 + 19 + 2
+    assert dense_cost("dense_8", 641, 12, 4, ON_CHIP).compute == begins + 12 * 81 + 19 + 2
+    assert dense_cost("dense_2", 641, 12, 8, ON_CHIP).compute == begins + 12 * 321 + 17 + 2
+    assert dense_cost("dense_2", 641, 12, 4, ON_CHIP).compute == begins + 12 * 321 + 17 + 2
+
+
+def test_dense_input_in_dram_holds_up_the_first_channel() -> None:
+    """80 beats of input at 5/4 cycles, then eleven channels of weights that were read ahead."""
+    cost = dense_cost("dense_8", 640, 12, 8, Ports(DRAM, CHIP, CHIP, MemoryPort(0)))
+    assert cost.compute == 8 + 30 + 1 + -(-79 * 5 // 4) + 1 + 11 * 80 + 19 + 2
 
 
 def test_an_average_of_everything_is_one_row() -> None:
