@@ -6,6 +6,7 @@ because here a register access takes simulated time and is awaited.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cocotb.triggers import Timer
@@ -22,6 +23,7 @@ from fpga_rt.contract.static_region import (
 from fpga_rt.contract.submission import Submission
 from sim.benches.memory import Dram
 
+Meanwhile = Callable[[], Awaitable[None]]
 _POLLS = 1000
 _BETWEEN_POLLS_PS = 300_000
 
@@ -139,16 +141,28 @@ class Host:
             await Timer(_BETWEEN_POLLS_PS, "ps")
         raise AssertionError("the load does not end")
 
-    async def load(self, partition: int, stream: bytes) -> ConfigurationError:
-        """Load a stream and say how it ended; the partition stays decoupled."""
+    async def load(
+        self, partition: int, stream: bytes, meanwhile: Meanwhile | None = None
+    ) -> ConfigurationError:
+        """Load a stream and say how it ended; the partition stays decoupled.
+
+        Args:
+            partition: Where.
+            stream: What.
+            meanwhile: What to do once the load has begun.
+        """
         await self.begin(partition, self.dram.place(stream), len(stream) // 4)
+        if meanwhile is not None:
+            await meanwhile()
         error = await self.loaded()
         await self.load_register(partition, "fail" if error else "finish")
         return error
 
-    async def swap(self, partition: int, stream: bytes, identity: int) -> bool:
+    async def swap(
+        self, partition: int, stream: bytes, identity: int, meanwhile: Meanwhile | None = None
+    ) -> bool:
         """Do a whole swap; return whether the module is the right one and recoupled."""
-        if await self.load(partition, stream):
+        if await self.load(partition, stream, meanwhile):
             return False
         await self.reset(partition)
         if await self.identify(partition) != identity:

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import argparse
+import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
-from sim.benches.tops import BENCH, controller_top, decoupler_top, region_top
+from fpga_rt.errors import FpgaRtError, ToolchainError
+from sim.benches.tops import (
+    BENCH,
+    ULTRASCALE_PLUS,
+    controller_top,
+    decoupler_top,
+    region_top,
+)
 from sim.cache import cached
 
-_TOPS: dict[str, Callable[[str | None], str]] = {
-    "decoupler": decoupler_top,
-    "controller": controller_top,
-    "region": region_top,
-}
-BENCHES = tuple(_TOPS)
-"""Names of the benches: their modules in this package."""
 _TIMESCALE = ("1ns", "1ps")
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A bench: what makes its top module, its module in this package, and what it is told."""
+
+    top: Callable[[str | None], str]
+    module: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+_BENCHES = {
+    "decoupler": _Bench(decoupler_top, "decoupler"),
+    "controller": _Bench(controller_top, "controller"),
+    "controller-icape3": _Bench(
+        partial(controller_top, board_name=ULTRASCALE_PLUS),
+        "controller",
+        {"BENCH_BOARD": ULTRASCALE_PLUS},
+    ),
+    "region": _Bench(region_top, "region"),
+}
+BENCHES = tuple(_BENCHES)
+"""Names of the benches."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +55,12 @@ class Outcome:
     failure: str
     simulated_ns: float
     wall_s: float
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        ended = f"FAILED: {self.failure}" if self.failure else "passed"
+        times = f"{self.simulated_ns / 1e3:10.1f} us simulated {self.wall_s:7.1f} s wall"
+        return f"{self.name:42}{times}  {ended}"
 
 
 def run(
@@ -51,21 +83,27 @@ def run(
         environment: Variables that the bench reads.
 
     Raises:
-        RuntimeError: The simulator stopped before the bench ended, or does not take the design.
+        ToolchainError: Icarus is missing, does not take the design, or stopped before the end.
     """
     from cocotb_tools.runner import get_runner
 
-    simulation = _built(bench, _TOPS[bench](component))
+    if shutil.which("iverilog") is None:
+        raise ToolchainError(
+            "Icarus Verilog is missing; install it, for example with: apt-get install iverilog"
+        )
+    chosen = _BENCHES[bench]
+    simulation = _built(bench, chosen.top(component))
     folder.mkdir(parents=True, exist_ok=True)
     log = folder.resolve() / f"{bench}.log"
     results = folder.resolve() / f"{bench}.xml"
     results.unlink(missing_ok=True)
-    given = {"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore", **(environment or {})}
+    given = {"COCOTB_LOG_LEVEL": "WARNING", "PYTHONWARNINGS": "ignore"}
+    given |= {**chosen.environment, **(environment or {})}
     try:
         get_runner("icarus").test(
             hdl_toplevel=BENCH,
             hdl_toplevel_lang="verilog",
-            test_module=f"sim.benches.{bench}",
+            test_module=f"sim.benches.{chosen.module}",
             test_filter=only,
             seed=seed,
             build_dir=simulation.parent,
@@ -76,7 +114,7 @@ def run(
         )
     except SystemExit as stopped:  # also with the code 0
         if not results.is_file():
-            raise RuntimeError(f"the simulator stopped early; see {log}") from stopped
+            raise ToolchainError(f"Icarus stopped before {bench} had ended; see {log}") from stopped
     return _outcomes(results, log)
 
 
@@ -84,10 +122,10 @@ def failures(outcomes: list[Outcome]) -> str:
     """Return the failures as text, empty if there are none.
 
     Raises:
-        RuntimeError: There was no test.
+        ValueError: There was no test.
     """
     if not outcomes:
-        raise RuntimeError("the bench had no test to run")
+        raise ValueError("no outcomes: expected those of at least one test; check `only`")
     return "\n".join(f"{o.name}: {o.failure}" for o in outcomes if o.failure)
 
 
@@ -110,14 +148,14 @@ def _built(bench: str, verilog: str) -> Path:
             )
         except RuntimeError as error:
             refused = log.read_text(encoding="utf-8")[-2000:]
-            raise RuntimeError(f"Icarus refuses the top module of {bench}:\n{refused}") from error
+            raise ToolchainError(f"Icarus refuses the top module of {bench}:\n{refused}") from error
 
     return cached(f"bench-{bench}", "sim.vvp", [verilog, *_TIMESCALE], make)
 
 
 def _outcomes(results: Path, log: Path) -> list[Outcome]:
     if not results.is_file():
-        raise RuntimeError(f"the simulator left no results; see {log}")
+        raise ToolchainError(f"Icarus left no results in {results}; see {log}")
     found = []
     for case in ElementTree.parse(results).getroot().iter("testcase"):
         if case.find("skipped") is not None:
@@ -135,8 +173,23 @@ def _outcomes(results: Path, log: Path) -> list[Outcome]:
     return found
 
 
+def main() -> int:
+    """Run a bench and print what became of its tests; 1 if one failed, 2 if it cannot be run."""
+    parser = argparse.ArgumentParser(prog="python -m sim.benches.runner", description=__doc__)
+    parser.add_argument("bench", choices=BENCHES)
+    parser.add_argument("folder", type=Path, help="for the log and what the bench leaves behind")
+    parser.add_argument("--seed", type=int, default=1, help="of everything random (%(default)s)")
+    parser.add_argument("--only", help="regular expression that the tests' names match")
+    arguments = parser.parse_args()
+    try:
+        outcomes = run(arguments.bench, arguments.folder, arguments.seed, only=arguments.only)
+    except FpgaRtError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    for one in outcomes:
+        sys.stdout.write(f"{one}\n")
+    return int(any(one.failure for one in outcomes))
+
+
 if __name__ == "__main__":
-    chosen, where, *rest = sys.argv[1:]
-    done = run(chosen, Path(where), int(rest[0]) if rest else 1, only=rest[1] if rest[1:] else None)
-    for one in done:
-        print(one)  # noqa: T201  # its result
+    sys.exit(main())

@@ -6,6 +6,7 @@ from random import Random
 
 import numpy as np
 
+from fpga_rt.arch.boards import Board
 from fpga_rt.bitstream.build import Form, build
 from fpga_rt.bitstream.read import Frames, identity_words
 from fpga_rt.bitstream.sequence import first_frame
@@ -24,30 +25,28 @@ ERRORS = {
     "no-sync": frozenset({ConfigurationError.INCOMPLETE}),
     "truncated": frozenset({ConfigurationError.INCOMPLETE}),
     "no-desync": frozenset({ConfigurationError.INCOMPLETE}),
-    "no-crc": frozenset({ConfigurationError.NONE, ConfigurationError.CRC}),
+    "no-crc": frozenset({ConfigurationError.CRC}),
     "wrong-partition": frozenset({ConfigurationError.PARTITION}),
 }
-"""What a controller may call each of `CORRUPTIONS`, and a stream for another partition.
-
-Checksums are the port's: where a stream has none, only the identity tells that nothing came.
-"""
+"""What a controller may call each of `CORRUPTIONS`, and a stream for another partition."""
 
 
-def stream_of(module: Module, partition: int) -> bytes:
-    """Return a bitstream of one frame that puts a module into a partition.
+def stream_of(module: Module, partition: int, board: Board | None = None, frames: int = 1) -> bytes:
+    """Return a short bitstream that puts a module into a partition.
 
     It is like `simulation_bitstream`, whose frames take most of the time of a bench.
     """
-    device, place = small_board().device, small_board().partitions[partition]
+    board = board or small_board()
+    device, place = board.device, board.partitions[partition]
     identity = identity_words(module.module_id, place.index)
-    content = np.arange(device.family.frame_words, dtype=np.uint32) * _FILL + identity[-1]
+    content = np.arange(frames * device.family.frame_words, dtype=np.uint32) * _FILL + identity[-1]
     content[: len(identity)] = identity
-    addresses = np.array([first_frame(device, place)], np.int64)
-    return build(device, Frames(addresses, content[None]), Form.PLAIN)
+    addresses = first_frame(device, place) + np.arange(frames, dtype=np.int64)
+    return build(device, Frames(addresses, content.reshape(frames, -1)), Form.PLAIN)
 
 
 def broken_stream(
-    name: str, module: Module, partition: int, random: Random
+    name: str, module: Module, partition: int, random: Random, board: Board | None = None
 ) -> tuple[bytes, frozenset[ConfigurationError]]:
     """Return a stream that must not load, and the errors that a controller may find in it.
 
@@ -56,11 +55,13 @@ def broken_stream(
         module: What it would have loaded.
         partition: Where.
         random: Chooses where it is broken.
+        board: The small board of the 7-series unless it is another one.
     """
-    words = words_of(stream_of(module, partition))
+    board = board or small_board()
+    words = words_of(stream_of(module, partition, board))
     if name == "wrong-partition":
-        other = small_board().partitions[1 - partition]
-        broken = moved(words, first_frame(small_board().device, other))
+        other = board.partitions[1 - partition]
+        broken = moved(words, first_frame(board.device, other))
     else:
         chosen = next(corruption for corruption in CORRUPTIONS if corruption.name == name)
         broken = chosen.apply(words, random)

@@ -11,8 +11,9 @@ import cocotb
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 
 from fpga_rt.modules.module import Module
+from sim.benches.activity import Activity
 from sim.benches.faults import fault
-from sim.benches.host import Host
+from sim.benches.host import Host, Meanwhile
 from sim.benches.memory import Dram, Pauses, serve
 from sim.benches.streams import stream_of
 from sim.benches.tops import bench_modules, module_registers, small_board
@@ -32,6 +33,7 @@ class System:
         random: what everything random in the test comes from.
         dram: the memory behind all ports.
         host: drives the registers.
+        activity: what has run when since the test began.
         channels: of the memory, by the partition that they belong to, -1 for none.
     """
 
@@ -41,6 +43,7 @@ class System:
         self.random = random
         self.dram = Dram()
         self.host = Host(dut, self.dram)
+        self.activity = Activity(dut, PARTITIONS)
         self.channels: dict[int, list[Any]] = {}
         self._pauses: Pauses | None = None
         for p in (-1, *range(PARTITIONS)):
@@ -89,9 +92,12 @@ class System:
         """Let some compute clocks pass."""
         await ClockCycles(self.dut.clk, count)
 
-    async def swap(self, partition: int, module: Module) -> None:
-        """Swap a module in, which has to succeed."""
-        done = await self.host.swap(partition, stream_of(module, partition), module.module_id)
+    async def swap(
+        self, partition: int, module: Module, meanwhile: Meanwhile | None = None
+    ) -> None:
+        """Swap a module in, which has to succeed; do something `meanwhile`, once the load began."""
+        stream = stream_of(module, partition)
+        done = await self.host.swap(partition, stream, module.module_id, meanwhile)
         assert done, f"{module.name} was not loaded into partition {partition}"
 
     def check(self) -> None:

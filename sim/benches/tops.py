@@ -8,7 +8,6 @@ A top module makes its clocks itself, has the other ports of the component, name
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,13 +18,20 @@ from fpga_rt.arch.boards import Board
 from fpga_rt.contract.boundary import BOUNDARY, Direction
 from fpga_rt.modules.module import Module
 from fpga_rt.modules.registry import named
-from sim.benches.sources import ports_of, verilog
 from sim.build import without_initial_values
-from sim.cache import cached
-from sim.port.frames import write_frames
 from sim.reconfiguration import module_switch
-from sim.top import PortInfo, StaticSource, system_design
+from sim.sources import (
+    module_verilog,
+    port_parameters,
+    ports_of,
+    static_source,
+    variant_of,
+    verilog,
+)
+from sim.top import STATIC_ID, PortInfo, StaticSource, system_design
 
+SERIES7, ULTRASCALE_PLUS = "pynq-z2", "kv260"
+"""Boards with an ICAPE2 and an ICAPE3."""
 BENCH = "bench"
 """Name of every top module."""
 MODULES = ("scale_2", "add_2", "clamp_2")
@@ -65,9 +71,9 @@ class Channel:
 
 
 @cache
-def small_board() -> Board:
-    """Return a board with two partitions of an xc7z020 and 8 KiB of feature memory."""
-    board = boards.board("pynq-z2")
+def small_board(name: str = SERIES7) -> Board:
+    """Return a board with two partitions and 8 KiB of feature memory."""
+    board = boards.board(name)
     return replace(
         board,
         partitions=board.partitions[:2],
@@ -88,26 +94,24 @@ def decoupler() -> str:
     return verilog("decoupler", Decoupler)
 
 
-def controller() -> str:
-    """Return the Verilog of the configuration controller of the small board."""
+def controller(board_name: str = SERIES7) -> str:
+    """Return the Verilog of the configuration controller of a small board."""
     from hw.static_region.configuration_controller import ConfigurationController
-    from hw.static_region.stream_guard import far_windows
+    from hw.static_region.stream_guard import Primitive, far_windows
 
-    board = small_board()
+    board = small_board(board_name)
+    icap: Primitive = "ICAPE2" if board_name == SERIES7 else "ICAPE3"
 
     def make() -> ConfigurationController:
         windows = [far_windows(board.device, partition) for partition in board.partitions]
-        return ConfigurationController(len(windows), board.device.idcode, windows)
+        return ConfigurationController(len(windows), board.device.idcode, windows, icap)
 
-    return verilog("controller", make, _variant(board))
+    return verilog("controller", make, variant_of(board))
 
 
 def static_region() -> str:
     """Return the Verilog of the static region of the small board."""
-    from hw.static_region.static_region import StaticRegion
-
-    board = small_board()
-    return verilog("static_region", lambda: StaticRegion(board), _variant(board))
+    return static_source(small_board()).verilog
 
 
 def decoupler_top(component: str | None = None) -> str:
@@ -143,14 +147,15 @@ def decoupler_top(component: str | None = None) -> str:
     return "\n".join((top, text, _file("boundary/boundary_injector.v")))
 
 
-def controller_top(component: str | None = None) -> str:
+def controller_top(component: str | None = None, board_name: str = SERIES7) -> str:
     """Return the Verilog of the configuration controller with the port behind it.
 
     Args:
         component: Verilog to put in the place of the controller.
+        board_name: Whose controller and port they are.
     """
-    board = small_board()
-    text = component or controller()
+    board = small_board(board_name)
+    text = component or controller(board_name)
     ports = ports_of(text, "controller")
     channels = [
         *_manager("axi", ports),
@@ -198,10 +203,10 @@ def _with_port(
 ) -> str:
     """Return a component, the configuration port on its pins, and the top module around both."""
     count = len(board.partitions)
-    design = system_design(source, count, _frames(board))
+    design = system_design(source, count, port_parameters(board))
     icap = [name for name in source.ports if name.startswith("icap_")]
     inner = [n for n in source.ports if n.startswith("rp_")]
-    ports = {n: p for n, p in source.ports.items() if n not in (*icap, *inner)}
+    ports = {n: p for n, p in source.ports.items() if n not in (*icap, *inner, STATIC_ID)}
     flags = {name: PortInfo(1, True) for name in _PORT_FLAGS}
     flags |= {"loaded_partition": PortInfo(8, True), "loaded_id": PortInfo(64, True)}
     flags |= {"frame_address": PortInfo(32, True), "garbage": PortInfo(count, True)}
@@ -235,29 +240,13 @@ def _injector(name: str, garbage: str, source: str, sink: str, driven: Sequence[
 
 def _module(module: Module) -> str:
     """Return a module whose registers start unknown, and one around it without `rst`."""
-    from hw.modules.registry import gateware
-
-    text = without_initial_values(verilog(module.name, lambda: gateware(module)))
+    text = without_initial_values(module_verilog(module))
     header = ["input wire clk"]
     header += [f"{w.direction.value} wire {_range(w.width)}{w.name}" for w in BOUNDARY]
     ports = ",\n    ".join(header)
     names = ("clk", "rst", *(w.name for w in BOUNDARY))
     instance = _instance(module.name, "inner", names, {"rst": "1'b0"})
     return f"module {module.name}_pins (\n    {ports}\n);\n{instance}\nendmodule\n{text}"
-
-
-def _frames(board: Board) -> dict[str, int | str]:
-    """Return the parameters of the configuration port, the frames in a file that stays."""
-    with tempfile.TemporaryDirectory() as folder:
-        written = Path(folder, "frames.hex")
-        parameters = write_frames(written, board.device, board.partitions)
-        text = written.read_text(encoding="ascii")
-
-    def make(folder: Path) -> None:
-        (folder / "frames.hex").write_text(text, encoding="ascii")
-
-    frames = cached("frames-small-board", "frames.hex", [text], make)
-    return {**parameters, "FRAMES": str(frames.resolve())}
 
 
 def _manager(prefix: str, ports: Ports) -> list[Channel]:
@@ -314,11 +303,6 @@ def _top(ports: Ports, body: Sequence[str], channels: Sequence[Channel]) -> str:
             _file("benches/monitor.v"),
         )
     )
-
-
-def _variant(board: Board) -> str:
-    names = ",".join(partition.name for partition in board.partitions)
-    return f"{board.device.name} {names} {board.feature_memory_bytes}"
 
 
 def _clock(name: str) -> str:

@@ -4,6 +4,8 @@
 
 Yosys changes one bit of the netlist at a time: stuck at 0, stuck at 1, inverted. One simulation
 library holds all of these mutants behind an input that selects one of them. A mutant is killed when
-one of the scenarios ends in another way than without it. Where the mutants lie is drawn by lot from
-the modules that a swap needs, see `netlist.MODULES`; nothing is picked.
+the time-stamped log of a scenario differs from the intact design's: what is noticed is that it does
+something else, or at another time, and nothing judges whether that is wrong. That is for the
+`properties`, which name what was violated without another design to compare with. Where the mutants
+lie is drawn by lot from the modules that a swap needs, see `netlist.MODULES`; nothing is picked.
 """

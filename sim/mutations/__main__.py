@@ -1,4 +1,7 @@
-"""Run the scenarios of a swap on mutants of the gateware, and print which were noticed."""
+"""Run the scenarios of a swap on mutants of the gateware, and print which were noticed.
+
+Noticed, or killed: the time-stamped log of a scenario differs from the intact design's.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from hw.static_region.static_region import StaticRegion
 from hw.verilog import port_names, to_rtlil
 from sim.build import Design, build_model
 from sim.cache import cached
-from sim.port.frames import write_frames
+from sim.sources import port_parameters
 from sim.top import PortInfo, StaticSource, system_design
 
 NAME = "static_region"
@@ -34,7 +34,8 @@ MODULES = {
     "configuration controller": f"{NAME}.controller",
     "port feeder": f"{NAME}.controller.feeder",
     "stream guard": f"{NAME}.controller.feeder.guard",
-    "partition state": "{partition}",
+    "partition": "{partition}",
+    "isolation": "{partition}.isolation",
     "decoupler": "{partition}.decoupler",
     "register slice of command": "{partition}.decoupler.command",
     "register slice of parameters": "{partition}.decoupler.parameters",
@@ -121,7 +122,7 @@ def library(chosen: tuple[Mutation, ...], rtlil: str | None = None) -> Path:
     ports = dict(_own()[1])
     if chosen:
         ports[SELECT] = PortInfo(SELECT_BITS, False)
-    design = system_design(StaticSource(NAME, verilog, ports), 2, _port_parameters())
+    design = system_design(StaticSource(NAME, verilog, ports), 2, port_parameters(small_board()))
     return build_model(Design(f"mutants{len(chosen)}", design.top, design.verilog))
 
 
@@ -253,16 +254,6 @@ def _mutation(number: int, kind: str, line: str) -> Mutation:
         wire=f"{given['wire']}[{given['wirebit']}]" if "wire" in given else "",
         commands=(line,),
     )
-
-
-def _port_parameters() -> dict[str, int | str]:
-    board = small_board()
-
-    def make(folder: Path) -> None:
-        write_frames(folder / "frames.hex", board.device, board.partitions)
-
-    path = cached("frames-small", "frames.hex", [board.name, str(len(board.partitions))], make)
-    return {**write_frames(path, board.device, board.partitions), "FRAMES": str(path.resolve())}
 
 
 def _yosys(folder: Path, script: str, files: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from zlib import crc32
 
@@ -30,9 +31,11 @@ STREAM, HEADER, RING, TABLE, WEIGHTS = 0x0, 0x20000, 0x20400, 0x21000, 0x22000
 INPUT, OUTPUT = 0x24000, 0x30000
 DEADLINE_PS = 10**8
 """Nothing here takes longer."""
+SLOW = Pacing(30, Fraction(9))
 _NOISE = 0x9E37_79B9
 _STRETCH = 0x8000  # memory of a partition's tensors
 _PORT_STROBES = {"frame_written": (2, 0), "loaded": (3, 0)}
+_ANSWERS = ("idcode", "port_status")
 _FLAGS = ("garbage", "crc_error", "id_error", "far_error", "synced")
 
 
@@ -128,15 +131,21 @@ class Rig:
         status = self.read("configuration_status")
         events = [(int(e["kind"]), int(e["time_ps"])) for e in self.system.events()]
         self.note("load", ended, dict(status), hash(tuple(events)))
+        self.note(*(dict(self.read(f"configuration_{name}")) for name in _ANSWERS))
         self.note(*(self.system.peek(flag) for flag in _FLAGS))
         return status
 
-    def load(self, index: int, words: Words) -> None:
-        """Stream into a partition and tell the static region how it ended."""
+    def begin_load(self, index: int, words: Words) -> None:
+        """Bring a partition to LOADING and start the controller."""
         self.partition(index, "load", begin=1)
         self.begin(words)
+
+    def load(self, index: int, words: Words) -> int:
+        """Stream into a partition, tell the static region how it ended, and return the error."""
+        self.begin_load(index, words)
         error = self.await_load()["error"]
         self.partition(index, "load", **{"fail" if error else "finish": 1})
+        return error
 
     def decouple(self, index: int) -> None:
         """Isolate a partition and wait until it is quiet."""
@@ -186,13 +195,37 @@ class Rig:
         self.system.arm(INTERRUPT)
         self.write("doorbell", start=1)
 
-    def await_program(self) -> None:
-        """Wait for the interrupt and write down how the program ended, with all of its output."""
+    def compute(
+        self, index: int, beats: int = 96, commands: int = 1, *, asks: int = 1, repeat: int = 1
+    ) -> bool:
+        """Run commands as `submit` and wait for their end; return whether they ended well."""
+        self.submit(index, beats, commands, asks=asks, repeat=repeat)
+        return self.await_program()
+
+    def cut_off(self, index: int, beats: int, commands: int, clocks: int) -> None:
+        """Run commands, decouple their partition after some clocks, and wait for the end."""
+        self.submit(index, beats, commands)
+        self.run(clocks)
+        self.decouple(index)
+        self.await_program()
+
+    def await_program(self) -> bool:
+        """Wait for the interrupt, and write down how the program ended, with all of its output.
+
+        Returns:
+            Whether it ended, without an error.
+        """
         until = self.system.now_ps + DEADLINE_PS
         ended = bool(self.system.run([INTERRUPT], until_ps=until))
         events = [tuple(event) for event in self.system.events().tolist()]
-        self.note("program", ended, dict(self.read("sequencer_status")), hash(tuple(events)))
-        self.note(crc32(self.memory[OUTPUT:].tobytes()))
+        status = dict(self.read("sequencer_status"))
+        self.note("program", ended, status, hash(tuple(events)))
+        self.note(self.output())
+        return ended and not status["error"]
+
+    def output(self) -> int:
+        """Return a checksum of everything that programs may write."""
+        return crc32(self.memory[OUTPUT:].tobytes())
 
     def run(self, clocks: int) -> None:
         """Let time pass."""

@@ -11,6 +11,9 @@ from sim.mutations.netlist import Mutation, library, mutants
 from sim.mutations.rig import outcome
 from sim.mutations.scenarios import SCENARIOS
 
+MEANING = "a scenario's time-stamped log differs from the intact design's"
+"""What "killed" is: something was noticed, which is not to say that it was judged wrong."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -29,7 +32,7 @@ class Score:
 
     @property
     def killed(self) -> int:
-        """How many mutants were noticed."""
+        """How many mutants were noticed: see `MEANING`."""
         return sum(verdict.killed_by is not None for verdict in self.verdicts)
 
     @property
@@ -51,7 +54,7 @@ class Score:
         total = len(self.verdicts)
         rows.append(("all", str(total), str(self.killed), str(total - self.killed)))
         lines = [f"{a:30}{b:>9}{c:>9}{d:>9}" for a, b, c, d in rows]
-        lines.append(f"killed: {100 * self.share:.1f} % (seed {self.seed})")
+        lines.append(f"killed: {100 * self.share:.1f} % (seed {self.seed}); {MEANING}")
         by = Counter(v.killed_by for v in self.verdicts if v.killed_by)
         lines += [f"  first noticed by {name}: {count}" for name, count in by.most_common()]
         lines += [f"survived: {m.number} {m}" for m in self.survivors]

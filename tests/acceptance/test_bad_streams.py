@@ -100,13 +100,21 @@ def test_a_bad_stream_stays_in_its_partition(
     device.decouple(0)
     running = device.submit(submission)
     load = device.begin_load(0, staged, "icap")
+    began_ps = device.now_ps()
     with pytest.raises(ReconfigurationError, match=f"through icap: {code.name} error"):
         device.wait(load)
+    ended_ps = device.now_ps()
     beside = device.wait(running)
     assert (program.tensor(Segment.OUTPUT) == expected).all()
     assert beside.timeline is not None
     assert alone.timeline is not None
     assert (beside.timeline.end[1] == alone.timeline.end[1]).all()  # to the clock
+    begin_ps, end_ps = (
+        beside.started_ps + PYNQ.clock_ps * clocks[1]
+        for clocks in (beside.timeline.start, beside.timeline.end)
+    )
+    during = (begin_ps < ended_ps) & (end_ps > began_ps)
+    assert during.any(), "no command of the neighbour ran during the load"
     status = STATIC_REGION["configuration_status"]
     assert status.unpack(device.read32(status.offset))["error"] == code
     with pytest.raises(ReconfigurationError, match="is failed and stays decoupled"):

@@ -53,8 +53,10 @@ def two() -> Iterator[tuple[Device, Device]]:
 
 
 def check(found: Timeline, expected: Timeline) -> None:
-    """Fail unless every command starts and ends in the same clock, and so does the program."""
+    """Fail unless every command is loaded, starts and ends in the same clock, and the program."""
     for partition in expected.start:
+        loaded = found.parameters_end[partition].tolist()
+        assert loaded == expected.parameters_end[partition].tolist(), partition
         assert found.start[partition].tolist() == expected.start[partition].tolist(), partition
         assert found.end[partition].tolist() == expected.end[partition].tolist(), partition
     assert found.total == expected.total

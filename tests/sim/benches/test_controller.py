@@ -18,10 +18,11 @@ from sim.benches.tops import controller
 SEEDS = [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 12))]
 
 
+@pytest.mark.parametrize("bench", ["controller", "controller-icape3"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_controller(tmp_path: Path, seed: int) -> None:
-    outcomes = run("controller", tmp_path, seed)
-    assert len(outcomes) == 6
+def test_controller(tmp_path: Path, bench: str, seed: int) -> None:
+    outcomes = run(bench, tmp_path, seed)
+    assert len(outcomes) == 8
     assert not failures(outcomes)
 
 

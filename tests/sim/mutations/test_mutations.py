@@ -21,9 +21,10 @@ from hw.static_region.static_region import StaticRegion
 from hw.verilog import to_rtlil
 from sim import device as rtl
 from sim.libraries import module_library
-from sim.mutations import scenarios
+from sim.mutations import properties, swaps
 from sim.mutations.netlist import NAME, Mutation, library, mutants, removals, small_board
-from sim.mutations.rig import Rig, outcome
+from sim.mutations.properties import Property, violations
+from sim.mutations.rig import outcome
 from sim.mutations.score import Score, Verdict, score
 from tests.device.programs import module_named, stage
 
@@ -45,7 +46,8 @@ def test_a_score_counts_and_lists() -> None:
         ["guard", "1", "0", "1"],
         ["all", "4", "3", "1"],
     ]
-    assert "killed: 75.0 % (seed 7)" in lines
+    meaning = "a scenario's time-stamped log differs from the intact design's"
+    assert f"killed: 75.0 % (seed 7); {meaning}" in lines
     assert lines[-1] == "survived: 4 guard: $or$1 A[3] (decouple[0]) inverted"
     assert found.document()["killed"] == 3
 
@@ -80,16 +82,21 @@ def removed() -> tuple[Path, dict[str, int]]:
 @needs_yosys
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "scenario"),
+    ("name", "rule", "violated"),
     [
-        ("no decoupler", scenarios.garbage_does_not_cross),
-        ("no decoupler", scenarios.crc_error),
-        ("no region reset", scenarios.region_reset_after_a_load),
+        ("no decoupler", properties.garbage_stays_out, properties.GARBAGE),
+        (
+            "no region reset",
+            properties.results_do_not_depend_on_the_past,
+            properties.WRONG_RESULT,
+        ),
     ],
 )
-def test_a_removal_is_noticed(name: str, scenario: Callable[[Rig], None]) -> None:
+def test_a_removal_violates_a_property(name: str, rule: Property, violated: str) -> None:
     where, numbers = removed()
-    assert outcome(where, numbers[name], scenario) != outcome(where, 0, scenario)
+    assert violations(where, 0, rule) == []
+    found = violations(where, numbers[name], rule)
+    assert any(text.startswith(violated) for text in found), found
 
 
 class _Careless(PortFeeder):
@@ -103,12 +110,15 @@ class _Careless(PortFeeder):
 @needs_yosys
 @pytest.mark.slow
 def test_no_crc_check_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, _ = removed()  # made before the controller is replaced
     monkeypatch.setattr(configuration_controller, "PortFeeder", _Careless)
     careless = library((), to_rtlil(StaticRegion(small_board()), NAME))
-    whole, _ = removed()
-    found = [outcome(where, 0, scenarios.crc_error) for where in (whole, careless)]
-    assert found[0] != found[1]
-    good = [outcome(where, 0, scenarios.good_swap) for where in (whole, careless)]
+    rule = properties.a_wrong_crc_is_an_error
+    assert violations(whole, 0, rule) == []
+    found = violations(careless, 0, rule)
+    assert [text.startswith(properties.CRC_MISSED) for text in found] == [True] * len(found)
+    assert found
+    good = [outcome(where, 0, swaps.good_swap) for where in (whole, careless)]
     assert good[0] == good[1]
 
 
