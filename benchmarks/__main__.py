@@ -36,6 +36,7 @@ BENCHMARKS = (
     "mlperf_tiny",
     "simulation",
     "nngen",
+    "networks",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -86,14 +87,15 @@ class Builder:
         rule = AdditionRule.from_scales(scales, (3, -9), 2)
         return self.add(Addition(rule), a, b)
 
-    def dense(self, outputs: int) -> str:
+    def dense(self, outputs: int, bits: int = 8) -> str:
         """Append a flattening and a dense layer."""
         length = int(np.prod(self.shape))
         if self.shape[:2] != (1, 1):
             self.add(Reshape((1, 1, length)))
-        weights = self.rng.integers(-127, 128, (outputs, length)).astype(np.int8)
+        most = 127 if bits == 8 else 7
+        weights = self.rng.integers(-most, most + 1, (outputs, length)).astype(np.int8)
         bias = self.rng.integers(-2000, 2000, outputs).astype(np.int32)
-        return self.add(Dense(weights, bias, self._rule(weights, bias)))
+        return self.add(Dense(weights, bias, self._rule(weights, bias), bits))
 
     def build(self, name: str = "random") -> Network:
         """Return the network."""
@@ -142,4 +144,67 @@ def _grow(builder: Builder, rng: np.random.Generator) -> None:
         builder.convolution(channels, 3)
         if rng.random() < 0.5:
             builder.depthwise(3)
+        builder.addition(builder.current, shortcut)
+
+
+KINDS = (
+    "convolution",
+    "pointwise",
+    "int4",
+    "strided",
+    "fused addition",
+    "addition",
+    "depthwise",
+    "strided depthwise",
+    "average pool",
+    "maximum pool",
+)
+"""Layers of a varied network, besides the global pool and the dense layers at its end."""
+
+
+def varied_network(seed: int, layers: int = 5, kinds: Sequence[str] = KINDS) -> Network:
+    """Return a network of `layers` layers of these kinds, then perhaps a global pool, and dense.
+
+    Sizes and channel counts are mostly odd; the first kind goes round with the seed, so that
+    consecutive seeds have every kind.
+    """
+    rng = np.random.default_rng((1, seed))
+    height, width = int(rng.integers(5, 12)), int(rng.integers(5, 12))
+    builder = Builder(rng, (height, width, int(rng.integers(1, 20))))
+    for number in range(layers):
+        _append(builder, kinds[seed % len(kinds)] if number == 0 else str(rng.choice(kinds)))
+    if rng.random() < 0.5:
+        builder.average(builder.shape[:2], (1, 1))
+    if rng.random() < 0.3:
+        builder.dense(int(rng.integers(2, 40)), 4)
+    builder.dense(int(rng.integers(2, 20)))
+    return builder.build(f"varied{seed}")
+
+
+def _append(builder: Builder, kind: str) -> None:
+    rng, shortcut = builder.rng, builder.current
+    height, width, channels = builder.shape
+    smallest = min(height, width)
+    outputs = int(rng.integers(1, 28))
+    if kind == "convolution":
+        builder.convolution(outputs, int(rng.choice([2, 3, 5])))
+    elif kind == "pointwise":
+        builder.convolution(outputs, 1)
+    elif kind == "int4":
+        builder.convolution(outputs, int(rng.choice([1, 3])), bits=4)
+    elif kind == "strided":
+        builder.convolution(outputs, 3, 2, int(rng.choice([4, 8])))
+    elif kind == "depthwise":
+        builder.depthwise(int(rng.choice([3, 5])))
+    elif kind == "strided depthwise":
+        builder.depthwise(3, 2)
+    elif kind == "average pool" and smallest >= 3:
+        builder.average((2, 3), (int(rng.integers(1, 3)), int(rng.integers(1, 3))))
+    elif kind == "maximum pool" and smallest >= 3:
+        builder.maximum(int(rng.integers(2, 4)), int(rng.integers(1, 3)))
+    else:
+        if kind == "addition":
+            builder.depthwise(3)
+        else:
+            builder.convolution(channels, 3)
         builder.addition(builder.current, shortcut)

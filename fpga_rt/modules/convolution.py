@@ -12,7 +12,7 @@ as output lanes need two cycles for a group, four with an addition. Weights are 
 of the weight memory computes while the other fills, and a layer that exceeds a half is cut by
 output channels. Input rows sit in a line memory and are read once a command.
 
-Average pooling uses no weight memory: the module feeds itself an identity matrix.
+Average pooling takes an identity matrix as its weights.
 """
 
 from __future__ import annotations
@@ -31,20 +31,29 @@ from fpga_rt.modules.geometry import (
     ceil_divide,
     is_fused,
     parameter_cycles,
-    row_synchronous_cycles,
     weight_bits,
 )
 from fpga_rt.modules.layer import Layer, Tile, split
 from fpga_rt.modules.module import Module, OperandMemory
 from fpga_rt.modules.parameters import pack_weights, unpack_weights
+from fpga_rt.modules.window_cycles import LINE_BYTES, Walk, compute_cycles
+from fpga_rt.modules.window_limits import (
+    TABLE_CHANNELS,
+    WEIGHT_WORDS,
+    columns_in_line_memory,
+    columns_of_results,
+    require_computable,
+    window_refusal,
+)
 
-WEIGHT_WORDS = 256
-"""Words of one half of the weight memory; a word holds a weight for every lane pair."""
-TABLE_CHANNELS = 256
-LINE_BYTES = 16384
-RESIDUAL_ROW_BYTES = 4096
 REQUANTISE_CYCLES = 2
 ADDITION_CYCLES = 4
+SCALED_CYCLES = 14
+"""From the products of a group to its first results."""
+ADDED_CYCLES = 7
+"""How much later they come with an addition."""
+CHAIN = 4
+"""Input lanes whose products add up before they are taken apart."""
 
 _OFFERED = frozenset({Operation.CONVOLUTION, Operation.DENSE, Operation.AVERAGE_POOL})
 
@@ -59,6 +68,11 @@ class ConvolutionModule(Module):
         self.lanes = (output_lanes, input_lanes)
         self.resources = _resources(output_lanes, input_lanes)
 
+    @property
+    def multipliers(self) -> int:
+        """Products of an activation and a weight that it makes in a clock: one a lane."""
+        return self.lanes[0] * self.lanes[1]
+
     def operation(self, layer: Layer) -> Operation:
         """Return the operation code for a layer."""
         if isinstance(layer.operation, Dense):
@@ -71,86 +85,117 @@ class ConvolutionModule(Module):
         operation = layer.operation
         if not isinstance(operation, (Convolution, Dense, AveragePool)):
             return f"{self.family} does not compute {type(operation).__name__}"
-        steps = self._layer_steps(layer)
-        if not isinstance(operation, AveragePool) and steps > WEIGHT_WORDS:
-            return f"one output channel group needs {steps} weight words of {WEIGHT_WORDS}"
+        words = self._group_words(layer)
+        if not isinstance(operation, AveragePool) and words > WEIGHT_WORDS:
+            return f"one output channel group needs {words} weight words of {WEIGHT_WORDS}"
         if self._columns(layer) < 1:
             return f"its rows exceed the line memory of {LINE_BYTES} bytes"
-        return None
+        return window_refusal(layer)
 
     def tiles(self, layer: Layer) -> tuple[Tile, ...]:
-        """Cut by output channels to the weight memory, by columns to the line memory."""
+        """Cut by output channels to the weight memory, by columns to line memory and output."""
         groups = TABLE_CHANNELS // self.lanes[0]
         if not isinstance(layer.operation, AveragePool):
-            groups = min(groups, WEIGHT_WORDS // self._layer_steps(layer))
-        columns = self._columns(layer)
-        channels = groups * self.lanes[0]
-        if layer.has_residual:
-            columns = min(columns, max(1, RESIDUAL_ROW_BYTES // layer.output_shape[2]))
-        return split(layer, channels, columns)
+            groups = min(groups, WEIGHT_WORDS // self._group_words(layer))
+        channels = min(groups * self.lanes[0], layer.output_shape[2])
+        return split(layer, channels, min(self._columns(layer), columns_of_results(channels)))
 
     def pack(self, layer: Layer, tile: Tile) -> bytes:
-        """Return weights ordered [group][step][output lane][input lane], padded with zeros."""
+        """Return words of weights ordered [group][step], padded with zeros.
+
+        A word is [pair of outputs][chain][lane of the chain][output of the pair]; of int4 it holds
+        two steps, [pair of outputs][chain][step][lane of the chain][output of the pair].
+        """
         operation = layer.operation
+        if isinstance(operation, AveragePool):
+            return _words(_identity(self.lanes), 8)
         if not isinstance(operation, (Convolution, Dense)):
             return b""
         weights = operation.weights[tile.channels[0] : tile.channels[1]]
         weights = weights.reshape(len(weights), *layer.window[0], -1)
-        return pack_weights(_arrange(weights, self.lanes), operation.weight_bits)
+        return _words(_arrange(weights, self.lanes), operation.weight_bits)
 
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (table, then weights) and compute cycles."""
-        output_lanes, _ = self.lanes
-        groups = ceil_divide(fields["output_channels"], output_lanes)
-        after = ADDITION_CYCLES if is_fused(fields) else REQUANTISE_CYCLES
-        group_cycles = max(self._steps(fields), after, ceil_divide(output_lanes, STREAM_BYTES))
-        row = fields["output_width"] * groups * group_cycles
-        compute = row_synchronous_cycles(fields, ports, row, is_fused(fields))
+        compute = compute_cycles(fields, ports, self._walk(fields))
         return CommandCost(parameter_cycles(fields, ports.parameters), compute)
+
+    def _walk(self, fields: Fields) -> Walk:
+        output_lanes, input_lanes = self.lanes
+        fused = is_fused(fields)
+        least = ADDITION_CYCLES if fused else REQUANTISE_CYCLES
+        latency = latency_cycles(input_lanes) + (ADDED_CYCLES if fused else 0)
+        results = max(1, output_lanes // least)
+        return Walk(self._steps(fields), least, output_lanes, results, latency, fused)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
+        pools = fields["operation"] == Operation.AVERAGE_POOL
+        channels = fields["input_channels"]
+        fold = 1 if pools else _fold(fields["kernel_width"], channels, self.lanes[1])
+        require_computable(
+            fields,
+            self.name,
+            words=self._words(fields),
+            fold=fold,
+            per_channel=pools,
+            fuses=True,
+        )
         execute(fields, memory, self.weights_bytes(fields), self._unpack)
 
     def _steps(self, fields: Fields) -> int:
         kernel = (fields["kernel_height"], fields["kernel_width"])
         if fields["operation"] == Operation.AVERAGE_POOL:
-            return kernel[0] * kernel[1]
+            return kernel[0] * kernel[1] * self._identity_words
         return _steps(kernel, fields["input_channels"], self.lanes[1])
 
-    def _layer_steps(self, layer: Layer) -> int:
-        return _steps(layer.window[0], layer.input_shape[2], self.lanes[1])
+    @property
+    def _identity_words(self) -> int:
+        return ceil_divide(*self.lanes)
+
+    def _words(self, fields: Fields) -> int:
+        """Return the words of weights of a command."""
+        if fields["operation"] == Operation.AVERAGE_POOL:
+            return self._identity_words
+        groups = ceil_divide(fields["output_channels"], self.lanes[0])
+        return groups * ceil_divide(self._steps(fields), 8 // weight_bits(fields))
+
+    def _group_words(self, layer: Layer) -> int:
+        steps = _steps(layer.window[0], layer.input_shape[2], self.lanes[1])
+        return ceil_divide(steps, 8 // getattr(layer.operation, "weight_bits", 8))
 
     def _columns(self, layer: Layer) -> int:
         """Output columns for which the rows of a window fit the line memory."""
-        (kernel_y, kernel_x), (stride_y, stride_x), _ = layer.window
-        height, width, channels = layer.input_shape
-        rows = min(height, kernel_y + stride_y if layer.output_shape[0] > 1 else kernel_y)
-        lanes = self.lanes[1]
-        pixel = channels if channels * 2 <= lanes else ceil_divide(channels, lanes) * lanes
-        available = LINE_BYTES // (rows * pixel)
-        if available >= width:
-            return layer.output_shape[1]
-        return max(0, (available - kernel_x) // stride_x + 1)
+        channels = layer.input_shape[2]
+        if isinstance(layer.operation, AveragePool):
+            channels = ceil_divide(min(channels, TABLE_CHANNELS), STREAM_BYTES) * STREAM_BYTES
+        return columns_in_line_memory(layer, channels)
 
     def weights_bytes(self, fields: Fields) -> int:
         """Return the length of the packed weights that a command takes."""
-        if fields["operation"] == Operation.AVERAGE_POOL:
-            return 0
-        groups = ceil_divide(fields["output_channels"], self.lanes[0])
-        words = groups * self._steps(fields)
-        return words * self.lanes[0] * self.lanes[1] * weight_bits(fields) // 8
+        output_lanes, input_lanes = self.lanes
+        return self._words(fields) * output_lanes * max(CHAIN, input_lanes)
 
     def _unpack(self, data: bytes, key: tuple[tuple[str, int], ...]) -> NDArray[np.int8]:
         fields = dict(key)
         kernel = (fields["kernel_height"], fields["kernel_width"])
         shape = (fields["output_channels"], *kernel, fields["input_channels"])
-        return _restore(unpack_weights(data, weight_bits(fields)), shape, self.lanes)
+        return _restore(_steps_of(data, weight_bits(fields), self.lanes), shape, self.lanes)
+
+
+def latency_cycles(input_lanes: int) -> int:
+    """Return the clocks from the last step of a group to its first results.
+
+    Weights and codes, product, cascade and split; the adder tree; sum, hold, bias, shift;
+    requantisation and output.
+    """
+    links = min(CHAIN, input_lanes)
+    return 5 + links + (max(1, input_lanes // CHAIN) - 1).bit_length() + SCALED_CYCLES
 
 
 def _fold(kernel_width: int, channels: int, lanes: int) -> int:
-    return max(1, min(kernel_width, lanes // channels)) if channels * 2 <= lanes else 1
+    return max(1, min(kernel_width, lanes // channels)) if 0 < 2 * channels <= lanes else 1
 
 
 def _steps(kernel: tuple[int, int], channels: int, lanes: int) -> int:
@@ -174,15 +219,49 @@ def _arrange(weights: NDArray[np.int8], lanes: tuple[int, ...]) -> NDArray[np.in
     return np.ascontiguousarray(words.transpose(0, 2, 1, 3))
 
 
+def _identity(lanes: tuple[int, ...]) -> NDArray[np.int8]:
+    """Return the weights of an average: each output is the input of its own number."""
+    output_lanes, input_lanes = lanes
+    steps = ceil_divide(output_lanes, input_lanes)
+    inputs: NDArray[np.int8] = np.eye(output_lanes, steps * input_lanes, dtype=np.int8)
+    return np.moveaxis(inputs.reshape(1, output_lanes, steps, input_lanes), 2, 1)
+
+
+def _words(steps: NDArray[np.int8], bits: int) -> bytes:
+    """Pack [group][step][output lane][input lane]."""
+    groups, count, output_lanes, input_lanes = steps.shape
+    links = min(CHAIN, input_lanes)
+    per_word = 8 // bits
+    padded = np.zeros(
+        (groups, ceil_divide(count, per_word) * per_word, output_lanes // 2,
+         input_lanes // links, CHAIN, 2), np.int8,
+    )  # fmt: skip
+    chained = steps.reshape(groups, count, output_lanes // 2, 2, -1, links)
+    padded[:, :count, ..., :links, :] = chained.transpose(0, 1, 2, 4, 5, 3)
+    words = padded.reshape(groups, -1, per_word, *padded.shape[2:])
+    return pack_weights(words.transpose(0, 1, 3, 4, 2, 5, 6), bits)
+
+
+def _steps_of(data: bytes, bits: int, lanes: tuple[int, ...]) -> NDArray[np.int8]:
+    """Undo `_words`, but for the groups and the step that fills a word up."""
+    output_lanes, input_lanes = lanes
+    links = min(CHAIN, input_lanes)
+    shape = (-1, output_lanes // 2, input_lanes // links, 8 // bits, CHAIN, 2)
+    words = unpack_weights(data, bits).reshape(shape)[..., :links, :]
+    steps = words.transpose(0, 3, 1, 5, 2, 4)
+    return np.reshape(steps, (-1, output_lanes, input_lanes))
+
+
 def _restore(
     flat: NDArray[np.int8], shape: tuple[int, ...], lanes: tuple[int, ...]
 ) -> NDArray[np.int8]:
-    """Undo `_arrange`."""
+    """Undo `_arrange`; a step may follow those of each group."""
     output_lanes, input_lanes = lanes
     outputs, rows, columns, channels = shape
     fold = _fold(columns, channels, input_lanes)
     groups, column_steps = ceil_divide(outputs, output_lanes), ceil_divide(columns, fold)
-    words = flat.reshape(groups, -1, output_lanes, input_lanes).transpose(0, 2, 1, 3)
+    steps = _steps((rows, columns), channels, input_lanes)
+    words = flat.reshape(groups, -1, output_lanes, input_lanes)[:, :steps].transpose(0, 2, 1, 3)
     if fold > 1:
         words = words[..., : fold * channels]
     merged = words.reshape(groups * output_lanes, rows, column_steps * fold, -1)
@@ -190,19 +269,23 @@ def _restore(
 
 
 def _resources(output_lanes: int, input_lanes: int) -> Resources:
-    """Estimate the fabric a variant takes; synthesis replaces the LUT figure."""
+    """Estimate the fabric a variant takes, as synthesised by Yosys at 8x16 and 4x8 lanes."""
     products = output_lanes * input_lanes
-    requantise = ceil_divide(output_lanes, REQUANTISE_CYCLES)
-    weight_memory = ceil_divide(products * 8, 64)
-    line_memory = max(ceil_divide(LINE_BYTES, 4096), ceil_divide(input_lanes * 8, 64))
+    requantised = output_lanes // REQUANTISE_CYCLES
+    added = ceil_divide(output_lanes, ADDITION_CYCLES)
+    line_memory = max(4, input_lanes // 4)
+    residual_and_output = 3
     return Resources(
-        lut=2000 + 24 * products,
-        dsp=ceil_divide(products, 2) + 3 * requantise,
-        bram36=weight_memory + line_memory + 3,
+        lut=2900 + 21 * products + 250 * output_lanes,
+        dsp=products // 2 + 2 * requantised + 2 * added,
+        bram36=output_lanes // 2 * ceil_divide(input_lanes, CHAIN)
+        + line_memory
+        + requantised
+        + residual_and_output,
     )
 
 
 def variants() -> tuple[Module, ...]:
     """Return the variants that a floorplan may choose from, the largest first."""
-    sizes = ((16, 32), (16, 16), (8, 16), (4, 16), (4, 8), (4, 4), (2, 4))
+    sizes = ((16, 32), (16, 16), (16, 8), (8, 16), (4, 16), (4, 8), (4, 4), (2, 4), (2, 2))
     return tuple(ConvolutionModule(*lanes) for lanes in sizes)

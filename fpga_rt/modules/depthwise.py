@@ -2,7 +2,7 @@
 
 A window of a group of `lanes` channels takes `kernel_height * kernel_width` cycles; an eighth as
 many requantisation lanes need eight. Weights are resident like those of the convolution module;
-a layer that exceeds a memory is cut by channels.
+a layer that exceeds a memory is cut by channels and columns.
 """
 
 from __future__ import annotations
@@ -12,27 +12,36 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import AveragePool, DepthwiseConvolution
-from fpga_rt.contract.command import Operation
+from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.sequencer import CommandCost
+from fpga_rt.modules.channel_tiles import channel_refusal, channel_tiles
 from fpga_rt.modules.execution import execute, require
 from fpga_rt.modules.geometry import (
     Fields,
     Ports,
     ceil_divide,
     parameter_cycles,
-    row_synchronous_cycles,
     weight_bits,
 )
-from fpga_rt.modules.layer import Layer, Tile, split
+from fpga_rt.modules.layer import Layer, Tile
 from fpga_rt.modules.module import Module, OperandMemory
 from fpga_rt.modules.parameters import pack_weights, unpack_weights
+from fpga_rt.modules.window_cycles import Walk, compute_cycles
+from fpga_rt.modules.window_limits import TABLE_CHANNELS, WEIGHT_WORDS, require_computable
 
-WEIGHT_WORDS = 256
-TABLE_CHANNELS = 256
-LINE_BYTES = 16384
 REQUANTISE_CYCLES = 8
+"""From a group to the next, at least."""
+LATENCY_CYCLES = 16
+"""From the last step of a group to its first results."""
+_LINE_BRAMS = 4
+"""Block RAMs of the line memory, if they are as deep as they can be."""
 
 _OFFERED = frozenset({Operation.DEPTHWISE, Operation.AVERAGE_POOL})
+
+
+def requantised_a_clock(lanes: int) -> int:
+    """Return the results of a group that are requantised, and given, a clock: at most eight."""
+    return max(1, lanes // REQUANTISE_CYCLES)
 
 
 class DepthwiseModule(Module):
@@ -43,11 +52,17 @@ class DepthwiseModule(Module):
     def __init__(self, lanes: int) -> None:
         """Make the host half for a number of lanes."""
         self.lanes = (lanes,)
+        banks = ceil_divide(lanes, STREAM_BYTES)
         self.resources = Resources(
             lut=1500 + 40 * lanes,
-            dsp=lanes + 2 * ceil_divide(lanes, REQUANTISE_CYCLES),
-            bram36=2 * ceil_divide(lanes * 8, 64) + 3,
+            dsp=lanes + 2 * requantised_a_clock(lanes),
+            bram36=max(_LINE_BRAMS, 2 * banks) + banks + requantised_a_clock(lanes) + 1,
         )
+
+    @property
+    def multipliers(self) -> int:
+        """Products of an activation and a weight that it makes in a clock: one a lane."""
+        return self.lanes[0]
 
     def operation(self, layer: Layer) -> Operation:
         """Return the operation code for a layer."""
@@ -60,65 +75,91 @@ class DepthwiseModule(Module):
             return f"{self.family} does not compute {type(layer.operation).__name__}"
         if layer.addition is not None:
             return f"{self.family} has no fused addition"
-        if self._groups(layer) < 1:
-            return f"its window exceeds the line memory of {LINE_BYTES} bytes or the weight memory"
-        return None
+        words = _layer_words(layer)
+        if words > WEIGHT_WORDS:
+            return f"one channel group needs {words} weight words of {WEIGHT_WORDS}"
+        return channel_refusal(layer, self.lanes[0])
 
     def tiles(self, layer: Layer) -> tuple[Tile, ...]:
-        """Cut by channels to the weight and line memories."""
-        groups = min(self._groups(layer), max(1, TABLE_CHANNELS // self.lanes[0]))
-        return split(layer, groups * self.lanes[0], layer.output_shape[1])
+        """Cut by channels to the table and the weights, by both to line and row memory."""
+        groups = WEIGHT_WORDS // max(1, _layer_words(layer))
+        (lanes,) = self.lanes
+        return channel_tiles(layer, lanes, min(TABLE_CHANNELS, groups * lanes))
 
     def pack(self, layer: Layer, tile: Tile) -> bytes:
-        """Return weights ordered [group][kernel row][kernel column][lane], padded with zeros."""
+        """Return weights ordered [group][word][lane][step of a word], padded with zeros.
+
+        A word is a byte for each lane, of one step of a window or of two if they are int4.
+        """
         operation = layer.operation
         if not isinstance(operation, DepthwiseConvolution):
             return b""
         weights = operation.weights[:, :, tile.channels[0] : tile.channels[1]]
-        rows, columns, channels = weights.shape
-        groups = ceil_divide(channels, self.lanes[0])
-        padded = np.zeros((rows, columns, groups * self.lanes[0]), np.int8)
-        padded[:, :, :channels] = weights
-        ordered = padded.reshape(rows, columns, groups, -1).transpose(2, 0, 1, 3)
-        return pack_weights(ordered, operation.weight_bits)
+        steps, channels = weights.shape[0] * weights.shape[1], weights.shape[2]
+        together = 8 // operation.weight_bits
+        (lanes,) = self.lanes
+        words, groups = ceil_divide(steps, together), ceil_divide(channels, lanes)
+        padded = np.zeros((words * together, groups * lanes), np.int8)
+        padded[:steps, :channels] = weights.reshape(steps, channels)
+        ordered = padded.reshape(words, together, groups, lanes).transpose(2, 0, 3, 1)
+        filled = np.zeros((groups, words, _word_bytes(lanes), together), np.int8)
+        filled[:, :, :lanes] = ordered
+        return pack_weights(filled, operation.weight_bits)
 
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (table, then weights) and compute cycles."""
-        groups = ceil_divide(fields["output_channels"], self.lanes[0])
-        window = fields["kernel_height"] * fields["kernel_width"]
-        row = fields["output_width"] * groups * max(window, REQUANTISE_CYCLES)
-        compute = row_synchronous_cycles(fields, ports, row, False)
+        compute = compute_cycles(fields, ports, self._walk(fields))
         return CommandCost(parameter_cycles(fields, ports.parameters), compute)
+
+    def _walk(self, fields: Fields) -> Walk:
+        (lanes,) = self.lanes
+        results = requantised_a_clock(lanes)
+        steps = fields["kernel_height"] * fields["kernel_width"]
+        return Walk(steps, lanes // results, lanes, results, LATENCY_CYCLES, False)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
+        require_computable(fields, self.name, words=self._words(fields))
         execute(fields, memory, self.weights_bytes(fields), self._unpack)
-
-    def _groups(self, layer: Layer) -> int:
-        """Channel groups that fit both memories."""
-        (kernel_y, kernel_x), (stride_y, _), _ = layer.window
-        height, width, _ = layer.input_shape
-        rows = min(height, kernel_y + stride_y if layer.output_shape[0] > 1 else kernel_y)
-        in_lines = LINE_BYTES // (rows * width * self.lanes[0])
-        if isinstance(layer.operation, AveragePool):
-            return in_lines
-        return min(in_lines, WEIGHT_WORDS // (kernel_y * kernel_x))
 
     def weights_bytes(self, fields: Fields) -> int:
         """Return the length of the packed weights that a command takes."""
+        return self._words(fields) * _word_bytes(self.lanes[0])
+
+    def _words(self, fields: Fields) -> int:
+        """Return the words of weights of a command."""
         if fields["operation"] == Operation.AVERAGE_POOL:
             return 0
         groups = ceil_divide(fields["output_channels"], self.lanes[0])
-        window = fields["kernel_height"] * fields["kernel_width"]
-        return groups * window * self.lanes[0] * weight_bits(fields) // 8
+        steps = fields["kernel_height"] * fields["kernel_width"]
+        return groups * ceil_divide(steps * weight_bits(fields), 8)
 
     def _unpack(self, data: bytes, key: tuple[tuple[str, int], ...]) -> NDArray[np.int8]:
         fields = dict(key)
         rows, columns = fields["kernel_height"], fields["kernel_width"]
-        words = unpack_weights(data, weight_bits(fields)).reshape(-1, rows, columns, *self.lanes)
-        planes = words.transpose(1, 2, 0, 3).reshape(rows, columns, -1)
-        return np.ascontiguousarray(planes[:, :, : fields["output_channels"]])
+        (lanes,) = self.lanes
+        groups = ceil_divide(fields["output_channels"], lanes)
+        together = 8 // weight_bits(fields)
+        flat = unpack_weights(data, weight_bits(fields))
+        words = flat.reshape(groups, -1, _word_bytes(lanes), together)[:, :, :lanes]
+        steps = words.transpose(1, 3, 0, 2).reshape(-1, groups * lanes)
+        planes = steps[: rows * columns, : fields["output_channels"]]
+        return np.ascontiguousarray(planes).reshape(rows, columns, -1)
+
+
+def _word_bytes(lanes: int) -> int:
+    """Return the bytes of a word of weights: whole beats."""
+    return max(lanes, STREAM_BYTES)
+
+
+def _layer_words(layer: Layer) -> int:
+    """Return the words of weights of one channel group, zero for an average."""
+    operation = layer.operation
+    if not isinstance(operation, DepthwiseConvolution):
+        return 0
+    (kernel_y, kernel_x), _, _ = layer.window
+    return ceil_divide(kernel_y * kernel_x * operation.weight_bits, 8)
 
 
 def variants() -> tuple[Module, ...]:

@@ -1,7 +1,7 @@
 """Pooling (maximum, average) and the addition of two tensors, on channel lanes without weights.
 
 A window of a group of `lanes` channels takes `kernel_height * kernel_width` cycles, at least two;
-an addition takes four.
+an addition takes four. A layer that exceeds a memory is cut by channels and columns.
 """
 
 from __future__ import annotations
@@ -10,21 +10,23 @@ from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.contract.command import Operation
 from fpga_rt.contract.sequencer import CommandCost
+from fpga_rt.modules.channel_tiles import channel_refusal, channel_tiles
 from fpga_rt.modules.execution import execute, require
 from fpga_rt.modules.geometry import (
     Fields,
     Ports,
-    ceil_divide,
     parameter_cycles,
-    row_synchronous_cycles,
 )
-from fpga_rt.modules.layer import Layer, Tile, split
+from fpga_rt.modules.layer import Layer, Tile
 from fpga_rt.modules.module import Module, OperandMemory
+from fpga_rt.modules.window_cycles import Walk, compute_cycles
+from fpga_rt.modules.window_limits import TABLE_CHANNELS, require_computable
 
-TABLE_CHANNELS = 256
-LINE_BYTES = 16384
 REQUANTISE_CYCLES = 2
 ADDITION_CYCLES = 4
+"""From a group to the next, at least."""
+LATENCY_CYCLES = 13
+"""From the last step of a group to its first results, whatever the operation."""
 
 _OPERATIONS = {
     AveragePool: Operation.AVERAGE_POOL,
@@ -32,6 +34,16 @@ _OPERATIONS = {
     Addition: Operation.ADDITION,
 }
 _OFFERED = frozenset(_OPERATIONS.values())
+
+
+def requantised_a_clock(lanes: int) -> int:
+    """Return the results of a group that are requantised, and given, a clock."""
+    return max(1, lanes // REQUANTISE_CYCLES)
+
+
+def added_a_clock(lanes: int) -> int:
+    """Return the codes of a group that are added to a residual a clock."""
+    return max(1, lanes // ADDITION_CYCLES)
 
 
 class PoolingModule(Module):
@@ -42,8 +54,10 @@ class PoolingModule(Module):
     def __init__(self, lanes: int) -> None:
         """Make the host half for a number of lanes."""
         self.lanes = (lanes,)
-        requantise = ceil_divide(lanes, REQUANTISE_CYCLES)
-        self.resources = Resources(lut=1200 + 90 * lanes, dsp=3 * requantise, bram36=6)
+        requantised, added = requantised_a_clock(lanes), added_a_clock(lanes)
+        self.resources = Resources(
+            lut=1200 + 90 * lanes, dsp=2 * (requantised + added), bram36=7 + requantised
+        )
 
     def operation(self, layer: Layer) -> Operation:
         """Return the operation code for a layer."""
@@ -55,14 +69,11 @@ class PoolingModule(Module):
             return f"{self.family} does not compute {type(layer.operation).__name__}"
         if layer.addition is not None:
             return f"{self.family} has no fused addition"
-        if self._groups(layer) < 1:
-            return f"its window exceeds the line memory of {LINE_BYTES} bytes"
-        return None
+        return channel_refusal(layer, self.lanes[0])
 
     def tiles(self, layer: Layer) -> tuple[Tile, ...]:
-        """Cut by channels to the line memory."""
-        channels = min(self._groups(layer) * self.lanes[0], TABLE_CHANNELS)
-        return split(layer, channels, layer.output_shape[1])
+        """Cut by channels to the table, by channels and columns to line and row memory."""
+        return channel_tiles(layer, self.lanes[0], TABLE_CHANNELS)
 
     def pack(self, layer: Layer, tile: Tile) -> bytes:
         """Return no bytes: there are no weights."""
@@ -74,24 +85,22 @@ class PoolingModule(Module):
 
     def cost(self, fields: Fields, ports: Ports) -> CommandCost:
         """Return parameter cycles (the table) and compute cycles."""
-        groups = ceil_divide(fields["output_channels"], self.lanes[0])
-        window = fields["kernel_height"] * fields["kernel_width"]
-        residual = fields["operation"] == Operation.ADDITION
-        after = ADDITION_CYCLES if residual else REQUANTISE_CYCLES
-        row = fields["output_width"] * groups * max(window, after)
-        compute = row_synchronous_cycles(fields, ports, row, residual)
+        compute = compute_cycles(fields, ports, self._walk(fields))
         return CommandCost(parameter_cycles(fields, ports.parameters), compute)
+
+    def _walk(self, fields: Fields) -> Walk:
+        (lanes,) = self.lanes
+        adds = fields["operation"] == Operation.ADDITION
+        results = added_a_clock(lanes) if adds else requantised_a_clock(lanes)
+        steps = fields["kernel_height"] * fields["kernel_width"]
+        return Walk(steps, lanes // results, lanes, results, LATENCY_CYCLES, adds)
 
     def execute(self, fields: Fields, memory: OperandMemory) -> None:
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
+        adds = fields["operation"] == Operation.ADDITION
+        require_computable(fields, self.name, residual=adds)
         execute(fields, memory, 0, None)
-
-    def _groups(self, layer: Layer) -> int:
-        (kernel_y, _), (stride_y, _), _ = layer.window
-        height, width, _ = layer.input_shape
-        rows = min(height, kernel_y + stride_y if layer.output_shape[0] > 1 else kernel_y)
-        return LINE_BYTES // (rows * width * self.lanes[0])
 
 
 def variants() -> tuple[Module, ...]:

@@ -128,7 +128,8 @@ def test_depthwise_windows_take_their_kernel() -> None:
     cost = module.cost(fields_of(module, layer), ON_CHIP)
     row = 5 * 4 * 9
     beats = 40
-    assert cost.compute == START + 2 + 2 * beats + 25 * (row + ROW) + PIPELINE + 2
+    loads, walks = FIRST + 2 + 2 * beats + 1, 25 * row + 24
+    assert cost.compute == loads + walks + FETCH + 16 + 7 + PACK + 2
     assert cost.parameters == 5 + 30 + -(-((32 + 8 * 64 + 4 * 9 * 16) // 8 - 1) * 5 // 4)
 
 
@@ -169,7 +170,7 @@ def test_an_average_of_everything_is_one_row() -> None:
     operation = AveragePool((8, 8), np.zeros(64, np.int32), rule(64))
     layer = layer_of(operation, (8, 8, 64))
     cost = module.cost(fields_of(module, layer), ON_CHIP)
-    assert cost.compute == START + 2 + 8 * 64 + (8 * 64 + ROW) + PIPELINE + 2
+    assert cost.compute == FIRST + 2 + 8 * 64 + 1 + 8 * 64 + FETCH + 13 + 1 + PACK + 2
     assert cost.parameters == 5 + 30 + -(-((32 + 8 * 64) // 8 - 1) * 5 // 4)
 
 
@@ -179,8 +180,8 @@ def test_an_addition_reads_two_tensors() -> None:
     cost = module.cost(fields_of(module, layer), ON_CHIP)
     row = 8 * 2 * 4  # an addition takes four cycles a group
     load = 16 + 16
-    body = 7 * max(row + ROW, load) + row + ROW
-    assert cost.compute == START + 2 + 2 + load + body + PIPELINE + 2
+    walks = 8 * row - 3  # the last group is a step, and no other waits for it
+    assert cost.compute == FIRST + 2 + load + 1 + walks + FETCH + 13 + 3 + PACK + 2
     assert cost.parameters == 5 + 30 + 4  # four beats of table
 
 

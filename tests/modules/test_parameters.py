@@ -71,13 +71,26 @@ def test_dense_weights_survive_packing(lanes: int, layer: Layer) -> None:
 
 
 def test_convolution_words_hold_a_weight_for_every_lane_pair() -> None:
-    """Two outputs, three columns and two channels on 2x8 lanes: the columns share one word."""
+    """Two outputs, three columns and two channels on 2x8 lanes: the columns share one word.
+
+    A word is a beat for each chain of four inputs, whose two outputs lie side by side.
+    """
     weights = np.arange(1, 13, dtype=np.int8).reshape(2, 1, 3, 2)
     rule = requantisation(np.random.default_rng(1), 2, 1 << 16)
     operation = Convolution(weights, np.zeros(2, np.int32), rule)
     layer = Layer("small", operation, (1, 3, 2), (1, 1, 2))
     words = np.frombuffer(ConvolutionModule(2, 8).pack(layer, Tile((0, 2), (0, 1))), np.int8)
-    assert words.tolist() == [1, 2, 3, 4, 5, 6, 0, 0, 7, 8, 9, 10, 11, 12, 0, 0]
+    assert words.tolist() == [1, 7, 2, 8, 3, 9, 4, 10, 5, 11, 6, 12, 0, 0, 0, 0]
+
+
+def test_an_int4_word_holds_two_steps() -> None:
+    """Two outputs, two steps of two inputs: a beat with four nibbles of each, two lanes idle."""
+    weights = np.array([[1, 2, 3, -4], [5, 6, -7, 7]], np.int8).reshape(2, 1, 2, 2)
+    rule = requantisation(np.random.default_rng(1), 2, 1 << 16)
+    operation = Convolution(weights, np.zeros(2, np.int32), rule, weight_bits=4)
+    layer = Layer("small", operation, (1, 2, 2), (1, 1, 2))
+    packed = ConvolutionModule(2, 2).pack(layer, Tile((0, 2), (0, 1)))
+    assert packed == bytes([0x51, 0x62, 0, 0, 0x93, 0x7C, 0, 0])
 
 
 @given(layer=layers(Convolution))

@@ -1,0 +1,1 @@
+"""The skeleton of modules with a sliding window: line memory, walker, operator, results."""
