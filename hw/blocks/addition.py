@@ -21,7 +21,7 @@ from amaranth.lib.wiring import In, Out
 from fpga_rt.arithmetic.requantise import MULTIPLIER_BITS
 from hw.blocks.pipeline import delay, stage
 from hw.blocks.requantise import SHIFT_BITS
-from hw.blocks.saturate import clamp, narrow
+from hw.blocks.saturate import clamp, narrow_shift
 
 LATENCY_CYCLES = 7
 """Clocks from `valid` to `codes_valid`."""
@@ -76,8 +76,8 @@ class Addition(wiring.Component):
         m.d.comb += self.codes_valid.eq(delay(m, self.valid, LATENCY_CYCLES, reset_less=False))
         m.d.comb += self.codes_tag.eq(delay(m, self.tag, LATENCY_CYCLES))
         for lane in range(self.lanes):
-            shifted = stage(m, self._cascade(m, lane) >> self.shift, f"shifted{lane}")
-            rounded = stage(m, narrow(shifted, 8), f"rounded{lane}")
+            near = narrow_shift(m, self._cascade(m, lane), self.shift, 8, f"shifted{lane}")
+            rounded = stage(m, near, f"rounded{lane}")
             code = stage(m, clamp(rounded, self.low, self.high), f"code{lane}")
             m.d.comb += self.codes[lane].eq(code)
         return m

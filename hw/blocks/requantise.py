@@ -23,7 +23,7 @@ from amaranth.lib.wiring import In, Out
 
 from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS, MULTIPLIER_BITS, SHIFTS
 from hw.blocks.pipeline import delay, stage
-from hw.blocks.saturate import clamp, narrow
+from hw.blocks.saturate import clamp, narrow_shift
 
 LATENCY_CYCLES = 8
 """Clocks from `valid` to `codes_valid`."""
@@ -87,9 +87,9 @@ class Requantise(wiring.Component):
         """Add a lane; return its code."""
         total = self._cascade(m, lane)
         distance = delay(m, self.shifts[lane] - SHIFTS[0], _CASCADE_CYCLES)[:_DISTANCE_BITS]
-        shifted = stage(m, total >> distance, f"shifted{lane}")
-        whole = stage(m, narrow(shifted[1:].as_signed(), _WHOLE_BITS), f"whole{lane}")
-        half = stage(m, shifted[0], f"half{lane}")
+        near = narrow_shift(m, total, distance, _WHOLE_BITS + 1, f"shifted{lane}")
+        whole = stage(m, near[1:].as_signed(), f"whole{lane}")
+        half = stage(m, near[0], f"half{lane}")
         moved = stage(m, whole + self.zero_point + half, f"moved{lane}")
         return stage(m, clamp(moved, self.low, self.high), f"code{lane}")
 

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Mux, Shape, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+
+from hw.blocks.pipeline import stage
 
 
-def narrow(value: Value, bits: int) -> Value:
-    """Return a signed value saturated to `bits` bits, signed."""
-    if Shape.cast(value.shape()).width <= bits:
-        return value.as_signed()
-    sign, upper = value[-1], value[bits - 1 :]
+_NEAR_BITS = 3
+"""Of a distance: what the second stage shifts by."""
+
+
+def narrow_shift(m: Module, value: Value, distance: Value, bits: int, name: str) -> Value:
+    """Return a signed value shifted right, then saturated to `bits` bits, signed.
+
+    A register is on the way. Before it the value moves by a multiple of eight bits, and those are
+    kept that the rest of the distance may bring into the result, and whether others count: half
+    the tables that a shift of all bits needs.
+    """
+    width = Shape.cast(value.shape()).width
+    kept, sign = bits + (1 << _NEAR_BITS) - 1, value[-1]
+    moved, beyond = Signal(kept), Signal()
+    with m.Switch(distance[_NEAR_BITS:]):
+        for number in range(1 << len(distance[_NEAR_BITS:])):
+            first = number << _NEAR_BITS
+            inside = min(max(width - first, 1), kept)
+            way = value[min(first, width - 1) :][:inside].as_signed()
+            rest = [value[at] ^ sign for at in range(first + kept - 1, width - 1)]
+            with m.Case(number):
+                m.d.comb += [moved.eq(way), beyond.eq(Cat(*rest).any() if rest else 0)]
+    near = stage(m, distance[:_NEAR_BITS], f"{name}_near")
+    sign = stage(m, sign, f"{name}_sign")
+    moved = stage(m, moved, name)
+    over = [(moved[at] ^ sign) & (near <= at - (bits - 1)) for at in range(bits - 1, kept)]
+    outside = stage(m, beyond, f"{name}_beyond") | Cat(*over).any()
+    inside_bits = Mux(near[2], moved[4:], moved)
+    ways = [inside_bits[at:][:bits] for at in range(4)]
+    chosen = Mux(near[1], Mux(near[0], ways[3], ways[2]), Mux(near[0], ways[1], ways[0]))
     extreme = Mux(sign, Const(1 << (bits - 1), bits), Const((1 << (bits - 1)) - 1, bits))
-    return Mux(upper.all() | ~upper.any(), value[:bits], extreme).as_signed()
+    return Mux(outside, extreme, chosen).as_signed()
 
 
 def clamp(value: Value, low: Value, high: Value) -> Value:
