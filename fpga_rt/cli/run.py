@@ -22,6 +22,7 @@ from fpga_rt.cli.options import (
     add_source,
     file_of,
     port_of,
+    positive,
     refuse_overwriting,
 )
 from fpga_rt.cli.source import deployment_of
@@ -48,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", type=Path, metavar="Y.npz", help="classes: .npy, or .npz with `y`; the same"
         " file as --input will do",
     )  # fmt: skip
+    parser.add_argument(
+        "--count", type=positive, metavar="N", help="the first N images only; all by default"
+    )
     parser.add_argument("--device", default="emulator", help="`emulator` by default")
     parser.add_argument(
         "--waves", type=Path, metavar="DIR",
@@ -87,13 +91,14 @@ def run(arguments: argparse.Namespace) -> None:
     _check_outputs(arguments)
     deployment, target = deployment_of(arguments)
     network = deployment.network
-    images = network.encode_input(arrays.read_array(arguments.input, ("x", "X")))
+    given = arrays.read_array(arguments.input, ("x", "X"))
+    images = network.encode_input(given)[: arguments.count]
     if not len(images):
         raise ExecutionError(f"{arguments.input} holds no images, expected at least one")
     labels = None
     if arguments.labels:
         classes = int(np.prod(network.tensors[network.output].shape))
-        labels = arrays.read_labels(arguments.labels, len(images), classes)
+        labels = arrays.read_labels(arguments.labels, len(given), classes)[: len(images)]
     conditions = _conditions(arguments, target)
     verbose = bool(arguments.verbose + arguments.more_verbose)
     comparison = None

@@ -1,7 +1,5 @@
 """Rows, beats and cycles of a command's tensors, from its descriptor alone.
 
-Modules are row-synchronous: while output row y is computed, the input rows that row y+1 adds are
-loaded, and the next row starts when both have ended. That makes the cycle formulas exact sums.
 Loads and stores move whole 8-byte beats; a stream whose start or pitch is not a multiple of eight
 bytes takes one beat more for each of its contiguous pieces.
 """
@@ -15,13 +13,6 @@ from fpga_rt.arch.boards import MemoryPort
 from fpga_rt.contract import sequencer
 from fpga_rt.contract.command import STREAM_BYTES, CommandFlag
 from fpga_rt.modules.layer import Layer, Operands, Tile
-
-START_CYCLES = 8
-"""Command accepted to the first request on the activation port."""
-ROW_CYCLES = 2
-"""Row counters step, addresses reload."""
-PIPELINE_CYCLES = 24
-"""Last product to last output beat: multiplier, adder tree, requantisation, addition, FIFO."""
 
 Fields = Mapping[str, int]
 
@@ -125,25 +116,6 @@ def rows_after(fields: Fields) -> list[int]:
     return [
         min(height, max(0, y * fields["stride_y"] + reach)) for y in range(fields["output_height"])
     ]
-
-
-def row_synchronous_cycles(
-    fields: Fields, ports: Ports, row_compute_cycles: int, residual: bool
-) -> int:
-    """Return the cycles of a command that computes every output row in `row_compute_cycles`."""
-    beats = input_row_beats(fields)
-    residual_beats = output_row_beats(fields, "residual") if residual else 0
-    side = ports.residual.cycles(residual_beats) if residual else 0
-    rows = rows_after(fields)
-    loads = [
-        ports.input.cycles(beats * (after - before)) + side
-        for before, after in zip([0, *rows], rows, strict=False)
-    ]
-    store = ports.output.cycles(output_row_beats(fields))
-    busy = max(row_compute_cycles, store) + ROW_CYCLES
-    latency = ports.input.latency_cycles + (ports.residual.latency_cycles if residual else 0)
-    body = sum(max(busy, load) for load in [*loads[1:], 0])
-    return START_CYCLES + latency + loads[0] + body + PIPELINE_CYCLES + ports.output.latency_cycles
 
 
 def is_fused(fields: Fields) -> bool:

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -81,7 +83,9 @@ def refresh(names: Sequence[str], *, check: bool, say: Callable[[str], None]) ->
         stale.append(name)
         say(f"{name}: {'out of date' if check else 'synthesising'}")
         if not check:
-            figures = {family: synthesise(verilog, name, family) for family in FAMILIES}
+            with ThreadPoolExecutor() as pool:
+                found = pool.map(partial(synthesise, verilog, name), FAMILIES)
+            figures = dict(zip(FAMILIES, found, strict=True))
             _store(load() | {name: {"verilog": digest, **figures}}, set(makers))
     return stale
 

@@ -107,6 +107,20 @@ def test_other_partitions_compile_the_network_again(cli: Cli, archive: Path, dat
     assert archive.read_bytes() == before
 
 
+def test_the_first_images_only(cli: Cli, archive: Path, data: Path) -> None:
+    outputs = archive.with_name("first.npy")
+    first = ("run", archive, "--input", data, "--labels", data, "--count", 2)
+    result = json.loads(cli(*first, "--output", outputs, "--json").out)
+    assert result["inferences"] == 2
+    with np.load(data) as arrays:
+        alone = archive.with_name("alone.npy")
+        np.save(alone, arrays["x"][:2])
+    cli("run", archive, "--input", alone, "--output", archive.with_name("other.npy"))
+    np.testing.assert_array_equal(np.load(outputs), np.load(archive.with_name("other.npy")))
+    answer = cli("run", archive, "--input", data, "--count", 0)
+    assert "argument --count: got '0', expected a whole number of at least 1" in answer.err
+
+
 def test_policies_and_ports_change_times_but_not_outputs(
     cli: Cli, archive: Path, data: Path
 ) -> None:
