@@ -3,6 +3,7 @@
     decoupler.py   bench: the decoupler by itself
     controller.py  bench: configuration controller and configuration port, ICAPE2 or ICAPE3
     region.py      bench: the whole static region, swapped while it works
+    module.py      bench: a compute module on few lanes
 
     runner.py      builds a top module once and runs a bench on it
     tops.py        what stands around a component: modules, configuration port, monitors

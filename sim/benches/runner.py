@@ -17,10 +17,13 @@ from sim.benches.tops import (
     ULTRASCALE_PLUS,
     controller_top,
     decoupler_top,
+    module_top,
     region_top,
 )
 from sim.cache import cached
 
+SMALL_MODULES = ("convolution_2x2", "depthwise_2", "pooling_2", "dense_2")
+"""Modules with a bench of their own: the smallest of each family."""
 _TIMESCALE = ("1ns", "1ps")
 
 
@@ -42,6 +45,7 @@ _BENCHES = {
         {"BENCH_BOARD": ULTRASCALE_PLUS},
     ),
     "region": _Bench(region_top, "region"),
+    **{name: _Bench(partial(module_top, name), "module") for name in SMALL_MODULES},
 }
 BENCHES = tuple(_BENCHES)
 """Names of the benches."""
@@ -179,10 +183,22 @@ def main() -> int:
     parser.add_argument("bench", choices=BENCHES)
     parser.add_argument("folder", type=Path, help="for the log and what the bench leaves behind")
     parser.add_argument("--seed", type=int, default=1, help="of everything random (%(default)s)")
+    parser.add_argument(
+        "--commands", type=Path, help="what a module has to play, see sim/benches/module.py"
+    )
     parser.add_argument("--only", help="regular expression that the tests' names match")
     arguments = parser.parse_args()
+    if (arguments.bench in SMALL_MODULES) != (arguments.commands is not None):
+        parser.error("--commands is for the bench of a module, which needs it")
+    given = {"BENCH_COMMANDS": str(arguments.commands.resolve())} if arguments.commands else {}
     try:
-        outcomes = run(arguments.bench, arguments.folder, arguments.seed, only=arguments.only)
+        outcomes = run(
+            arguments.bench,
+            arguments.folder,
+            arguments.seed,
+            only=arguments.only,
+            environment=given,
+        )
     except FpgaRtError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -137,9 +137,9 @@ def decoupler_top(component: str | None = None) -> str:
     ]
     cut = "decoupled | module_reset"
     for name in _TO_MODULE:
-        channels.append(_offered("module", name, cut))
+        channels.append(_offered(f"module_{name}", cut))
         channels.append(Channel(f"static_{name}", ready=f"static_{name}_ready", offers=False))
-    channels.append(_offered("static", "output", "module_reset"))
+    channels.append(_offered("static_output", "module_reset"))
     channels.append(Channel("module_output", ready="module_output_ready", offers=False))
     instance = _instance("decoupler", "dut", ("clk", "rst", *ports), pins)
     added = {"garbage": PortInfo(1, False)}
@@ -181,7 +181,7 @@ def region_top(component: str | None = None) -> str:
     for p in range(len(board.partitions)):
         for prefix in (f"features_{p}_read", f"features_{p}_write", f"parameters_{p}"):
             channels += _manager(prefix, ports)
-        channels += [_offered(f"rp_{p}", name, "1'b1") for name in _TO_MODULE]
+        channels += [_offered(f"rp_{p}_{name}", "1'b1") for name in _TO_MODULE]
         channels.append(Channel(f"rp_{p}_output", ready=f"rp_{p}_output_ready", offers=False))
         body += _partition(p, ports)
         modules.append(module_switch(f"partition_{p}", p, BOUNDARY, identities))
@@ -191,6 +191,22 @@ def region_top(component: str | None = None) -> str:
     channels.append(Channel("wires", 36, icap))
     source = StaticSource("static_region", text, ports)
     return "\n".join((_with_port(source, board, body, channels), *modules))
+
+
+def module_top(name: str, component: str | None = None) -> str:
+    """Return the Verilog of a module by itself, of which nothing is known before a reset.
+
+    Args:
+        name: of the module.
+        component: Verilog to put in the place of the module.
+    """
+    (module,) = named((name,))
+    ports = {w.name: PortInfo(w.width, w.direction is Direction.OUTPUT) for w in BOUNDARY}
+    channels = [Channel("wires", 65, "{error, module_id}"), _offered("output", "reset")]
+    channels += [Channel(n, ready=f"{n}_ready", offers=False) for n in _TO_MODULE]
+    instance = _instance(f"{name}_pins", "dut", ("clk", *ports), {})
+    top = _top({**_clocks("clk", "rst"), **ports}, [instance], channels)
+    return "\n".join((top, component or _module(module)))
 
 
 def module_registers() -> list[str]:
@@ -278,8 +294,7 @@ def _taken(prefix: str, letter: str) -> Channel:
     return Channel(f"{prefix}_{letter}", ready=f"{prefix}_{letter}ready", offers=False)
 
 
-def _offered(prefix: str, name: str, may_withdraw: str) -> Channel:
-    at = f"{prefix}_{name}"
+def _offered(at: str, may_withdraw: str) -> Channel:
     valid, ready = f"{at}_valid", f"{at}_ready"
     return Channel(at, 64, f"{at}_data", valid, ready, may_withdraw=may_withdraw)
 
