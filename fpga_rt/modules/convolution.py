@@ -24,6 +24,7 @@ from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import AveragePool, Convolution, Dense
 from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.sequencer import CommandCost
+from fpga_rt.errors import ExecutionError
 from fpga_rt.modules.execution import execute, require
 from fpga_rt.modules.geometry import (
     Fields,
@@ -142,7 +143,17 @@ class ConvolutionModule(Module):
             per_channel=pools,
             fuses=True,
         )
+        if pools:
+            self._require_identity(memory.block(fields["weights"], self.weights_bytes(fields)))
         execute(fields, memory, self.weights_bytes(fields), self._unpack)
+
+    def _require_identity(self, weights: bytes) -> None:
+        """Refuse an average whose weights are others: the gateware would sum other channels."""
+        if weights != _words(_identity(self.lanes), 8):
+            raise ExecutionError(
+                f"module {self.name} got an average whose weights are no identity matrix; its"
+                " parameters were overwritten, or the command points elsewhere"
+            )
 
     def _steps(self, fields: Fields) -> int:
         kernel = (fields["kernel_height"], fields["kernel_width"])

@@ -18,6 +18,7 @@ from fpga_rt.arithmetic.operations import (
     MaximumPool,
 )
 from fpga_rt.arithmetic.requantise import AdditionRule
+from fpga_rt.contract.command import Segment
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.errors import ExecutionError
 from fpga_rt.modules.layer import Computed, Layer
@@ -123,6 +124,19 @@ def test_modules_say_what_they_refuse() -> None:
         "one output channel group needs 1350 weight words of 256"
     )
     assert module_named("convolution_16x32").refusal(layer) is None
+
+
+def test_an_average_whose_identity_is_lost_is_refused() -> None:
+    layer = Layer("layer", ELEMENTWISE[0][1], (1, 1, 40), (1, 1, 40))
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as device:
+        activate(device, 0, "convolution_4x4")
+        program = LayerProgram(device, module_named("convolution_4x4"), layer, 1)
+        codes = random_codes(1, (1, 1, 1, 40))
+        assert (program.run(codes) == expected(layer, codes, codes)).all()
+        program.buffers[Segment.WEIGHTS].view[0] = 2
+        message = "convolution_4x4 got an average whose weights are no identity matrix"
+        with pytest.raises(ExecutionError, match=message):
+            program.run(codes)
 
 
 ELEMENTWISE: list[tuple[str, Computed]] = [
