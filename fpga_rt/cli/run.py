@@ -55,7 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="emulator", help="`emulator` by default")
     parser.add_argument(
         "--waves", type=Path, metavar="DIR",
-        help="write traces for GTKWave into a folder; slow, and of simulated gateware (`rtl`) only",
+        help="write traces for GTKWave into a folder, those of --compare into DIR/compare; slow,"
+        " and of simulated gateware (`rtl`) only",
     )  # fmt: skip
     parser.add_argument(
         "--load-time", choices=("board", "stream"),
@@ -139,7 +140,13 @@ def _conditions(arguments: argparse.Namespace, target: Board) -> Conditions:
 def _compare(
     deployment: Deployment, images: Codes, conditions: Conditions, verbose: bool, as_json: bool
 ) -> Comparison:
-    """Compare every layer; a difference is printed as JSON too, where that is asked for."""
+    """Compare every layer; a difference is printed as JSON too, where that is asked for.
+
+    Traces go to a folder of their own: the run that follows would write over them.
+    """
+    waves = conditions.options.get("waves")
+    if isinstance(waves, Path):
+        conditions = replace(conditions, options={**conditions.options, "waves": waves / "compare"})
     try:
         return execute_compared(deployment, images, conditions, verbose)
     except LayerDifferenceError as error:

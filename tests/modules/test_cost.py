@@ -26,8 +26,6 @@ DRAM = MemoryPort(30, 5, 4)
 ON_CHIP = Ports(CHIP, CHIP, CHIP, DRAM)
 IN_DRAM = Ports(DRAM, DRAM, DRAM, DRAM)
 
-START, PIPELINE, ROW = 8, 24, 2
-
 
 def rule(channels: int) -> Requantisation:
     return Requantisation.from_scales(np.full(channels, 1e-3), 1 << 20, 0)
