@@ -1,9 +1,9 @@
 """Components to Verilog that simulators run fast and people can read.
 
 Amaranth's own Verilog is 5 to 20 times slower in Verilator and leaves registers unknown in Icarus,
-so its RTLIL goes through Yosys (`proc; opt`). Hierarchy is kept, and what is instantiated several
-times is one module: Amaranth writes a module for each instance, which would have to be optimised,
-verilated and compiled as often.
+so its RTLIL goes through Yosys (`proc; opt -fast`). Hierarchy is kept, and what is instantiated
+several times is one module: Amaranth writes a module for each instance, which would have to be
+optimised, verilated and compiled as often.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ _CELL = re.compile(r"(  cell )(\\\S+)(.*\n)")
 _CONNECTION = re.compile(r"(    connect )(\S+)(.*\n)")
 _ADDED_PORT = re.compile(r"\\port\$\d+\$\d+")
 
-_SCRIPT = "read_rtlil design.il; hierarchy; proc; opt -full; clean; write_verilog -noattr design.v"
+_REPEATED = re.compile(r"(?<=[{,] )((?:\\\S+ |[A-Za-z_]\w*)(?:\[\d+\])?)((?:, \1)+)(?= ?[,}])")
+
+_SCRIPT = "read_rtlil design.il; hierarchy; proc; opt -fast; clean; write_verilog -noattr design.v"
 
 
 def port_names(component: Component) -> dict[str, tuple[Value, Flow]]:
@@ -124,4 +126,17 @@ def to_verilog(component: Component, name: str) -> str:
             raise ToolchainError(
                 f"Yosys stopped with exit code {ran.returncode} on {name}:\n{ran.stderr.strip()}"
             )
-        return Path(folder, "design.v").read_text(encoding="utf-8")
+        return with_replications(Path(folder, "design.v").read_text(encoding="utf-8"))
+
+
+def with_replications(verilog: str) -> str:
+    """Return Yosys' Verilog with `{3{a}}` for `a, a, a`, as a sign is extended.
+
+    Verilator computes every bit of a concatenation by itself, but a replication at once.
+    """
+
+    def replication(found: re.Match[str]) -> str:
+        count = 1 + len(found[2]) // len(f", {found[1]}")
+        return f"{{{count}{{{found[1]}}}}}"
+
+    return _REPEATED.sub(replication, verilog)

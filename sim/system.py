@@ -1,6 +1,6 @@
 """A static region that runs as RTL, with modules that come and go as their bitstreams do.
 
-Everything per clock happens in C++ (`native/system.cpp`); Python says what to build, reads and
+Everything per clock happens in C++ (`native/simulator.h`); Python says what to build, reads and
 writes registers, and waits. Memory is a NumPy array that both see.
 """
 

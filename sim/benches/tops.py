@@ -97,7 +97,8 @@ def decoupler() -> str:
 def controller(board_name: str = SERIES7) -> str:
     """Return the Verilog of the configuration controller of a small board."""
     from hw.static_region.configuration_controller import ConfigurationController
-    from hw.static_region.stream_guard import Primitive, far_windows
+    from hw.static_region.frame_windows import far_windows
+    from hw.static_region.stream_guard import Primitive
 
     board = small_board(board_name)
     icap: Primitive = "ICAPE2" if board_name == SERIES7 else "ICAPE3"

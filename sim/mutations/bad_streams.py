@@ -15,7 +15,7 @@ import numpy as np
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Opcode, Register, type1, type2
 from fpga_rt.bitstream.writer import StreamWriter
-from hw.static_region.stream_guard import far_windows
+from hw.static_region.frame_windows import far_windows
 from sim.mutations.rig import Rig, Words
 from sim.pacing import Pacing
 

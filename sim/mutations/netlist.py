@@ -34,6 +34,7 @@ MODULES = {
     "configuration controller": f"{NAME}.controller",
     "port feeder": f"{NAME}.controller.feeder",
     "stream guard": f"{NAME}.controller.feeder.guard",
+    "word decoder": f"{NAME}.controller.feeder.guard.decoder",
     "partition": "{partition}",
     "isolation": "{partition}.isolation",
     "decoupler": "{partition}.decoupler",

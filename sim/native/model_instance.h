@@ -15,6 +15,9 @@
 #include "verilated_vcd_c.h"
 #endif
 
+// Verilator's own, behind `Vmodel::eval`.
+void Vmodel___024root___eval(Vmodel___024root *root);
+
 namespace {
 
 struct Instance : Model {
@@ -68,6 +71,15 @@ void open_waves(Instance *made, const char *path) {
 #endif
 }
 
+// Evaluates for the first time, which settles what initial values and inputs make; what Verilator
+// does around an evaluation is of no use after that, but for traces.
+void settle(Model *model) {
+    instance(model)->top->eval();
+#if !VM_TRACE
+    model->eval = [](Model *settled) { Vmodel___024root___eval(instance(settled)->top->rootp); };
+#endif
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("default"))) Model *create_model(int32_t seed,
@@ -87,7 +99,7 @@ extern "C" __attribute__((visibility("default"))) Model *create_model(int32_t se
     made->ranges = state_ranges(made->top.get());
     made->state = made->ranges.data();
     made->state_count = static_cast<uint32_t>(made->ranges.size());
-    made->eval = [](Model *model) { instance(model)->top->eval(); };
+    made->eval = settle;
     made->dump = nullptr;
     made->destroy = [](Model *model) {
 #if VM_TRACE

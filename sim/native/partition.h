@@ -1,14 +1,18 @@
 // A reconfigurable partition: what drives the wires from its module to the static region.
+//
+// A module that has come to rest sleeps: it is not evaluated until one of its inputs changes, and
+// what it would have done meanwhile is nothing.
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "library.h"
+#include "rest.h"
 
 // Random numbers for garbage and seeds: xorshift64*, the same ones in every run.
 class Random {
@@ -59,6 +63,7 @@ class Partition {
     // Frames are being written: the module is no more, its wires carry anything.
     void destroy_module() {
         module_.reset();
+        rest_ = Rest();
         content_ = GARBAGE;
     }
 
@@ -67,6 +72,8 @@ class Partition {
         for (Pair &pair : from_) pair.module = module->output(pair.name);
         clock_ = module->find("clk") ? module->input("clk") : Wire{};
         module_ = std::move(module);
+        alone_.assign(1, module_.get());
+        asleep_ = false;
         module_id_ = module_id;
         content_ = MODULE;
         exchange(0);
@@ -74,7 +81,7 @@ class Partition {
 
     // Gives the module its clock edge; what comes in is what was there before the edge.
     void rise() {
-        if (!module_) return;
+        if (!module_ || asleep_) return;
         set_clock(1);
         module_->eval();
     }
@@ -82,10 +89,24 @@ class Partition {
     // Carries the boundary across, both ways, with the module's clock at `level` afterwards.
     void exchange(uint32_t level) {
         if (!module_) return;
-        for (const Pair &pair : to_) copy(pair.side, pair.module);
+        bool changed = false;
+        for (const Pair &pair : to_) changed |= carry(pair.side, pair.module);
+        if (asleep_ && !changed) return;
+        asleep_ = false;
+        changed_ |= changed;
         set_clock(level);
         module_->eval();
-        for (const Pair &pair : from_) copy(pair.module, pair.side);
+        for (const Pair &pair : from_) carry(pair.module, pair.side);
+    }
+
+    // Looks after a clock whether the module rests, so that it may sleep.
+    void watch_for_rest(uint64_t clock) {
+        if (!module_ || asleep_) return;
+        bool changed = std::exchange(changed_, false);
+        if (rest_.watching())
+            asleep_ = rest_.proceed(alone_, clock, changed);
+        else if (!changed && rest_.is_due(clock))
+            rest_.begin();
     }
 
     void drive_garbage(Random &random) {
@@ -111,11 +132,12 @@ class Partition {
         Wire module;
     };
 
-    static void copy(const Wire &from, const Wire &to) {
-        if (from.bytes == 1)
-            *static_cast<uint8_t *>(to.data) = *static_cast<const uint8_t *>(from.data);
-        else
-            std::memcpy(to.data, from.data, from.bytes);
+    // Returns whether the value is another one than before.
+    static bool carry(const Wire &from, const Wire &to) {
+        uint64_t value = from.get();
+        if (value == to.get()) return false;
+        to.set(value);
+        return true;
     }
 
     void set_clock(uint32_t level) {
@@ -128,4 +150,8 @@ class Partition {
     std::unique_ptr<Library> module_;
     uint64_t module_id_ = 0;
     PartitionContent content_ = EMPTY;
+    std::vector<Library *> alone_;  // the module
+    Rest rest_;
+    bool changed_ = false;  // whether an input has, since rest was last looked for
+    bool asleep_ = false;
 };

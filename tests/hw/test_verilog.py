@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from amaranth import Module, Signal
+import pytest
+from amaranth import Cat, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from hw.verilog import port_names, to_rtlil, to_verilog
+from hw.verilog import port_names, to_rtlil, to_verilog, with_replications
 
 
 class Inner(Component):
@@ -74,3 +75,35 @@ def test_equal_instances_are_one_module() -> None:
     assert instances == [
         ("outer.first", "first"), ("outer.first", "second"), ("outer.third", "third"),
     ]  # fmt: skip
+
+
+class Extended(Component):
+    """Repeats the upper bit of its input."""
+
+    def __init__(self) -> None:
+        super().__init__({"bits": In(3), "extended": Out(24)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.extended.eq(Cat(self.bits, self.bits[2].replicate(21)) ^ 1)
+        return m
+
+
+def test_a_bit_that_is_repeated_is_written_once() -> None:
+    verilog = to_verilog(Extended(), "extender")
+    assert re.search(r"\{\d+\{bits\[2\]\}\}", verilog)
+    assert not re.search(r"(\w+\[\d+\]), \1", verilog)
+
+
+@pytest.mark.parametrize(
+    ("written", "shorter"),
+    [
+        ("{ a[41], a[41], a[41], b, b }", "{ {3{a[41]}}, {2{b}} }"),
+        (r"{ \c$1 [3], \c$1 [3], \d$2 , \d$2 , e }", r"{ {2{\c$1 [3]}}, {2{\d$2 }}, e }"),
+        (r"{ \d$2 , \d$2  }", r"{ {2{\d$2 }} }"),
+        ("{ a, ab, ab[1], ab[11], a[1] }", "{ a, ab, ab[1], ab[11], a[1] }"),
+        ("{ a[3:0], a[3:0] }", "{ a[3:0], a[3:0] }"),
+    ],
+)
+def test_only_neighbours_that_are_the_same_are_repeated(written: str, shorter: str) -> None:
+    assert with_replications(f"  assign x = {written};\n") == f"  assign x = {shorter};\n"
