@@ -44,7 +44,7 @@ LOAD_CYCLES = 3
 """From the beginning of a row to the first beat that the next one adds."""
 WALK_CYCLES = 1
 """From the beginning of a row to its first step, and from its last step to the next beginning."""
-FETCH_CYCLES = 7
+FETCH_CYCLES = 6
 """From a step to its bytes."""
 PACK_CYCLES = 3
 """From the results that close a beat to the beat."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth import Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Value
 from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
 from amaranth.lib.memory import Memory
@@ -16,6 +17,12 @@ BEAT = StructLayout({"data": DATA_BITS, "strobe": DATA_BYTES})
 """A beat to write; a byte whose strobe is zero stays as it is in memory."""
 
 _BUFFER_BEATS = 2 * MAX_BURST_BEATS
+_LENGTH_BITS = (MAX_BURST_BEATS - 1).bit_length()
+_EXCEEDING = sum(
+    1 << (have + MAX_BURST_BEATS * need)
+    for need in range(MAX_BURST_BEATS)
+    for have in range(need + 1, MAX_BURST_BEATS)
+)
 
 
 class AxiWriter(Component):
@@ -28,7 +35,7 @@ class AxiWriter(Component):
 
     `abort` (a level) announces nothing more, forgets what is asked for and not announced, takes and
     drops data, and ends the bursts that are under way; hold it until `idle`. `error` says that
-    memory refused a burst; it stays until `abort`.
+    memory refused a burst; it stays until `abort`. `idle` sees a request and a beat a clock late.
     """
 
     def __init__(self, address_bits: int = 32, outstanding: int = 8) -> None:
@@ -55,7 +62,8 @@ class AxiWriter(Component):
         m.submodules.lengths = lengths = RegisterSlice(splitter.burst.payload.length.shape())
         axi, burst = self.axi, splitter.burst
         stopping, draining, announce, skip = Signal(), Signal(), Signal(), Signal()
-        unclaimed = Signal(range(_BUFFER_BEATS + 1))
+        all_announced = Signal(init=1)
+        unclaimed, some = Signal(range(_BUFFER_BEATS + 1)), Signal()  # and that it is not zero
         m.d.comb += [
             stopping.eq(self.abort | draining),
             splitter.request.payload.eq(self.request.payload),
@@ -65,7 +73,7 @@ class AxiWriter(Component):
             announce.eq(
                 burst.valid
                 & ~burst.payload.empty
-                & (unclaimed > burst.payload.length)
+                & (unclaimed[_LENGTH_BITS:].any() | _exceeds(unclaimed, burst.payload.length))
                 & (~axi.awvalid | axi.awready)
                 & lengths.input.ready
                 & ~bursts.full
@@ -79,8 +87,9 @@ class AxiWriter(Component):
             lengths.input.payload.eq(burst.payload.length),
             lengths.input.valid.eq(announce),
             axi.bready.eq(1),
-            self.idle.eq(~burst.valid & bursts.none & (unclaimed == 0)),
+            self.idle.eq(all_announced & bursts.none),
         ]
+        m.d.sync += all_announced.eq(~burst.valid & ~some)
         with m.If(announce):
             m.d.sync += [
                 axi.awaddr.eq(burst.payload.address),
@@ -94,20 +103,28 @@ class AxiWriter(Component):
             draining.eq(stopping & ~(bursts.none & ~self.abort)),
             self.error.eq((self.error | (axi.bvalid & axi.bresp[1])) & ~stopping),
         ]
-        self._buffer(m, lengths, unclaimed, stopping)
+        self._buffer(m, lengths, unclaimed, some, stopping)
         return m
 
     def _buffer(
-        self, m: Module, lengths: RegisterSlice, unclaimed: Signal, stopping: Signal
+        self,
+        m: Module,
+        lengths: RegisterSlice,
+        unclaimed: Signal,
+        some: Signal,
+        stopping: Signal,
     ) -> None:
         """Build the buffer: beats from `read` to `claim` are announced, from there on unclaimed."""
         m.submodules.buffer = buffer = Memory(shape=BEAT, depth=_BUFFER_BEATS, init=[])
         write_port, read_port = buffer.write_port(), buffer.read_port(domain="comb")
         write, claim, read = (Signal(range(2 * _BUFFER_BEATS), name=n) for n in ("w", "c", "r"))
         axi, sent, length = self.axi, Signal.like(lengths.output.payload), lengths.output.payload
-        push, send, claimed = Signal(), Signal(), Signal.like(unclaimed)
+        push, send, announce, burst = Signal(), Signal(), lengths.input.valid, lengths.input.payload
+        left = (unclaimed - burst - 1)[: len(unclaimed)]
+        held = (write - read)[: len(unclaimed)]
+        # One place is kept free for the beat that is taken as `ready` falls.
+        m.d.sync += self.data.ready.eq((held < _BUFFER_BEATS - 1) | stopping)
         m.d.comb += [
-            self.data.ready.eq(((write ^ read) != _BUFFER_BEATS) | stopping),
             push.eq(self.data.valid & self.data.ready & ~stopping),
             write_port.addr.eq(write),
             write_port.data.eq(self.data.payload),
@@ -116,13 +133,20 @@ class AxiWriter(Component):
             lengths.output.ready.eq(send & (sent == length)),
             read_port.addr.eq(read),
         ]
-        with m.If(lengths.input.valid):
-            m.d.comb += claimed.eq(lengths.input.payload + 1)
-        m.d.sync += [claim.eq(claim + claimed), read.eq(read + send)]
+        with m.If(announce):
+            m.d.sync += claim.eq(claim + burst + 1)
+        m.d.sync += read.eq(read + send)
         with m.If(stopping):
-            m.d.sync += [write.eq(claim), unclaimed.eq(0)]
+            m.d.sync += [write.eq(claim), unclaimed.eq(0), some.eq(0)]
         with m.Else():
-            m.d.sync += [write.eq(write + push), unclaimed.eq(unclaimed + push - claimed)]
+            with m.If(push):
+                m.d.sync += some.eq(1)
+            with m.Elif(announce):
+                m.d.sync += some.eq(left != 0)
+            m.d.sync += [
+                write.eq(write + push),
+                unclaimed.eq(Mux(announce, left, unclaimed) + push),
+            ]
         with m.If(send):
             m.d.sync += [
                 axi.wdata.eq(read_port.data.data),
@@ -135,3 +159,9 @@ class AxiWriter(Component):
                 m.d.sync += sent.eq(0)
         with m.Elif(axi.wready):
             m.d.sync += axi.wvalid.eq(0)
+
+
+def _exceeds(have: Value, need: Value) -> Value:
+    """Compare by table, so that it takes no carry chain."""
+    pair = Cat(have[:_LENGTH_BITS], need[:_LENGTH_BITS])
+    return Const(_EXCEEDING, MAX_BURST_BEATS**2).bit_select(pair, 1)

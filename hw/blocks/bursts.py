@@ -51,26 +51,30 @@ class BurstSplitter(Component):
         request, burst = self.request, self.burst
         start = _BYTE_BITS + _INDEX_BITS
         block = Signal(self._address_bits - start)
-        first, last = Signal(_INDEX_BITS), Signal(_INDEX_BITS)
+        first, last, final = Signal(_INDEX_BITS), Signal(_INDEX_BITS), Signal()
         more = Signal(BEATS_BITS + 1 - _INDEX_BITS)
         place = request.payload.address[_BYTE_BITS:start]
         end = Signal(BEATS_BITS + 1)
+        beats = request.payload.beats
+        few, many = beats[: _INDEX_BITS + 1], beats[_INDEX_BITS + 1 :]
+        fits = ~many.any() & (few + place <= MAX_BURST_BEATS)  # into the first burst
         m.d.comb += [
             request.ready.eq(~burst.valid & ~self.clear),
-            end.eq(request.payload.beats + (place - 1)),
+            end.eq(beats + (place - 1)),
             burst.payload.address.eq(Cat(Const(0, _BYTE_BITS), first, block)),
-            burst.payload.last.eq(more == 0),
-            burst.payload.length.eq(Mux(more == 0, last, MAX_BURST_BEATS - 1) - first),
+            burst.payload.last.eq(final),
         ]
         with m.If(self.clear):
             m.d.sync += burst.valid.eq(0)
         with m.Elif(request.valid & request.ready):
             m.d.sync += [
                 burst.valid.eq(1),
-                burst.payload.empty.eq(request.payload.beats == 0),
+                burst.payload.empty.eq(beats == 0),
                 block.eq(request.payload.address[start:]),
                 first.eq(place),
                 Cat(last, more).eq(end),
+                final.eq(fits),
+                burst.payload.length.eq(Mux(fits, few - 1, MAX_BURST_BEATS - 1 - place)),
             ]
         with m.Elif(burst.valid & burst.ready):
             m.d.sync += [
@@ -78,6 +82,8 @@ class BurstSplitter(Component):
                 block.eq(block + 1),
                 first.eq(0),
                 more.eq(more - 1),
+                final.eq(more == 1),
+                burst.payload.length.eq(Mux(more == 1, last, MAX_BURST_BEATS - 1)),
             ]
         return m
 
@@ -110,13 +116,12 @@ class OutstandingBursts(Component):
         m = Module()
         flags = Array(Signal(name=f"flag{i}") for i in range(self._depth))
         head, tail = Signal(range(self._depth)), Signal(range(self._depth))
-        count = Signal(range(self._depth + 1))
-        m.d.comb += [
-            self.oldest_last.eq(flags[tail]),
-            self.full.eq(count == self._depth),
-            self.none.eq(count == 0),
-        ]
-        m.d.sync += count.eq(count + self.push - self.pop)
+        count, some = Signal(range(self._depth + 1)), Signal()
+        m.d.comb += [self.oldest_last.eq(flags[tail]), self.none.eq(~some)]
+        with m.If(self.push & ~self.pop):
+            m.d.sync += [count.eq(count + 1), some.eq(1), self.full.eq(count == self._depth - 1)]
+        with m.If(self.pop & ~self.push):
+            m.d.sync += [count.eq(count - 1), some.eq(count != 1), self.full.eq(0)]
         with m.If(self.push):
             m.d.sync += [flags[head].eq(self.push_last), head.eq(head + 1)]
         with m.If(self.pop):

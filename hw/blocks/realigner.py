@@ -22,14 +22,14 @@ _BYTE_BITS = (DATA_BYTES - 1).bit_length()
 class Realigner(Component):
     """Brings pieces from byte `offset` of memory's beats to byte 0 of the output's.
 
-    `piece` is taken in its last clock, whose number is `last`. A beat comes out one clock after
-    `data` moved, one a clock, also from piece to piece. What a piece's last beat holds behind its
-    bytes means nothing.
+    `piece` is taken in its last clock, whose number is `last`; `short` says that this is 0, which
+    it is not where there is a gap. A beat comes out one clock after `data` moved, one a clock, also
+    from piece to piece. What a piece's last beat holds behind its bytes means nothing.
     """
 
     def __init__(self) -> None:
         """Make a realigner; where `gap` is zero, so are `offset` and `tail`."""
-        layout = {"offset": _BYTE_BITS, "last": BEATS_BITS, "gap": 1, "tail": 1}
+        layout = {"offset": _BYTE_BITS, "last": BEATS_BITS, "short": 1, "gap": 1, "tail": 1}
         super().__init__(
             {
                 "piece": In(stream.Signature(StructLayout(layout))),
@@ -42,22 +42,23 @@ class Realigner(Component):
         """Hold the last beat, and cut eight bytes out of it and the one that comes."""
         m = Module()
         piece, output = self.piece.payload, self.output
-        step, held = Signal(BEATS_BITS), Signal(DATA_BITS)
-        final, fill, takes, go = Signal(), Signal(), Signal(), Signal()
+        following, held = Signal(BEATS_BITS, init=1), Signal(DATA_BITS)
+        first, at_last = Signal(init=1), Signal()
+        final, takes, go = Signal(), Signal(), Signal()
         free = output.ready | ~output.valid
         m.d.comb += [
-            final.eq(step == piece.last),
-            fill.eq(piece.gap & (step == 0)),
-            takes.eq(~(piece.gap & final & ~piece.tail)),
+            final.eq(Mux(first, piece.short, at_last)),
+            takes.eq(first | ~(piece.gap & at_last & ~piece.tail)),
             go.eq(self.piece.valid & (self.data.valid | ~takes) & free),
             self.piece.ready.eq(go & final),
-            self.data.ready.eq(go & takes),
+            self.data.ready.eq(self.piece.valid & takes & free),
         ]
         with m.If(output.ready):
             m.d.sync += output.valid.eq(0)
         with m.If(go):
-            m.d.sync += [step.eq(Mux(final, 0, step + 1)), held.eq(self.data.payload)]
-        with m.If(go & ~fill):
+            m.d.sync += [first.eq(final), following.eq(Mux(final, 1, following + 1))]
+            m.d.sync += [at_last.eq(following == piece.last), held.eq(self.data.payload)]
+        with m.If(go & ~(piece.gap & first)):
             window = Cat(Mux(piece.gap, held, self.data.payload), self.data.payload)
             m.d.sync += [
                 output.valid.eq(1),
@@ -69,9 +70,10 @@ class Realigner(Component):
 class Displacer(Component):
     """Brings pieces from byte 0 of the stream's beats to their addresses in memory's.
 
-    `piece` is taken in its last clock, whose number is `last`; `rest` is its bytes modulo 8. A beat
-    comes out one clock after `data` moved, one a clock, with the strobes of its bytes and the
-    address of its byte 0. Without `tail` the last clock of a piece with a gap gives no beat.
+    `piece` is taken in its last clock; it takes `beats` of the stream, `one` says that this is 1,
+    and `rest` is its bytes modulo 8. A beat comes out one clock after `data` moved, one a clock,
+    with the strobes of its bytes and the address of its byte 0. Without `tail` the last clock of a
+    piece with a gap gives no beat.
     """
 
     def __init__(self, address_bits: int = 32) -> None:
@@ -79,7 +81,8 @@ class Displacer(Component):
         piece = {
             "address": address_bits,
             "rest": _BYTE_BITS,
-            "last": BEATS_BITS,
+            "beats": BEATS_BITS,
+            "one": 1,
             "gap": 1,
             "tail": 1,
         }
@@ -96,48 +99,60 @@ class Displacer(Component):
         """Hold the last beat with its strobes, and shift it and the one that comes."""
         m = Module()
         piece, output = self.piece.payload, self.output
-        step, held = Signal(BEATS_BITS), Signal(DATA_BITS)
-        strobes, held_strobes = Signal(DATA_BYTES), Signal(DATA_BYTES)
-        final, flush, gives, go = Signal(), Signal(), Signal(), Signal()
+        held, strobes, held_strobes = Signal(DATA_BITS), Signal(DATA_BYTES), Signal(DATA_BYTES)
+        taken = Signal(BEATS_BITS, init=2)  # of the piece, once the next clock is over
+        first, at_last = Signal(init=1), Signal()
+        closing, final, flush, go = Signal(), Signal(), Signal(), Signal()
         free = output.ready | ~output.valid
         m.d.comb += [
-            final.eq(step == piece.last),
-            flush.eq(piece.gap & final),
-            gives.eq(~flush | piece.tail),
+            closing.eq(Mux(first, piece.one, at_last)),
+            final.eq(flush | (closing & ~piece.gap)),
             go.eq(self.piece.valid & (self.data.valid | flush) & free),
             self.piece.ready.eq(go & final),
-            self.data.ready.eq(go & ~flush),
-            strobes.eq(self._strobes(step, flush, final)),
+            self.data.ready.eq(self.piece.valid & ~flush & free),
+            strobes.eq(self._strobes(flush, closing)),
         ]
         with m.If(output.ready):
             m.d.sync += output.valid.eq(0)
         with m.If(go):
             m.d.sync += [
-                step.eq(Mux(final, 0, step + 1)),
+                first.eq(final),
+                at_last.eq(taken == piece.beats),
+                flush.eq(closing & piece.gap),
+                taken.eq(Mux(final, 2, taken + 1)),
                 held.eq(self.data.payload),
                 held_strobes.eq(Mux(final, 0, strobes)),
             ]
-        with m.If(go & gives):
+        with m.If(go & (~flush | piece.tail)):
             following = output.payload.address + DATA_BYTES
-            first = Cat(Const(0, _BYTE_BITS), piece.address[_BYTE_BITS:])
-            place = (DATA_BYTES - piece.address[:_BYTE_BITS])[: _BYTE_BITS + 1]
+            opening = Cat(Const(0, _BYTE_BITS), piece.address[_BYTE_BITS:])
+            place = piece.address[:_BYTE_BITS]
             m.d.sync += [
                 output.valid.eq(1),
-                output.payload.address.eq(Mux(step == 0, first, following)),
-                output.payload.data.eq(_bytes_from(Cat(held, self.data.payload), place)),
-                output.payload.strobe.eq(Cat(held_strobes, strobes).bit_select(place, DATA_BYTES)),
+                output.payload.address.eq(Mux(first, opening, following)),
+                output.payload.data.eq(_moved_up(held, self.data.payload, place)),
+                output.payload.strobe.eq(_moved_up(held_strobes, strobes, place)),
             ]
         return m
 
-    def _strobes(self, step: Value, flush: Value, final: Value) -> Value:
+    def _strobes(self, flush: Value, closing: Value) -> Value:
         """Return which bytes of the beat that comes belong to the piece."""
-        piece = self.piece.payload
-        closing = Mux(piece.gap, step + 1 == piece.last, final)
-        part = (Const(1, DATA_BYTES) << piece.rest)[:DATA_BYTES] - 1
-        whole = Const((1 << DATA_BYTES) - 1, DATA_BYTES)
-        return Mux(flush, 0, Mux(closing & piece.rest.any(), part, whole))
+        rest = self.piece.payload.rest
+        # By `rest`, of which zero stands for a whole beat: whether a byte belongs to it.
+        ends = (sum(1 << r for r in range(DATA_BYTES) if not 0 < r <= i) for i in range(DATA_BYTES))
+        part = Cat(Const(table, DATA_BYTES).bit_select(rest, 1) for table in ends)
+        return Mux(flush, 0, part | (~closing).replicate(DATA_BYTES))
 
 
 def _bytes_from(window: Value, place: Value) -> Value:
     """Return the eight bytes of a window from byte `place` on."""
     return window.bit_select(Cat(Const(0, _BYTE_BITS), place), DATA_BITS)
+
+
+def _moved_up(before: Value, now: Value, places: Value) -> Value:
+    """Move the eighths of a word up by some places; those of the word before come in below."""
+    window, width = Cat(before, now), len(now) // DATA_BYTES
+    for bit in reversed(range(len(places))):
+        keep = len(now) + width * ((1 << bit) - 1)
+        window = Mux(places[bit], window[-keep - (width << bit) : -(width << bit)], window[-keep:])
+    return window

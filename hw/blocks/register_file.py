@@ -13,6 +13,7 @@ from fpga_rt.contract.registers import WORD_BYTES, Access, Register, RegisterMap
 from hw.blocks.axi import OKAY, SLVERR, axi_lite
 
 ADDRESS_BITS = 12
+_WORD_BITS = (WORD_BYTES - 1).bit_length()
 _WHOLE_WORD = (1 << WORD_BYTES) - 1
 
 
@@ -143,10 +144,15 @@ class RegisterFile(Component):
         m.d.comb += [bus.arready.eq(~have_address), read.eq(have_address & ~bus.rvalid)]
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [address.eq(bus.araddr), have_address.eq(1)]
-        with m.Switch(address):
-            for register, word in self._words():
-                with m.Case(register.offset + word * WORD_BYTES):
-                    m.d.comb += [mapped.eq(1), word_value.eq(self._word(register, word))]
+        words = {
+            (register.offset + word * WORD_BYTES) // WORD_BYTES: self._word(register, word)
+            for register, word in self._words()
+        }
+        place, within = address[_WORD_BITS:], address[:_WORD_BITS]
+        m.d.comb += [
+            mapped.eq((within == 0) & place.matches(*words)),
+            word_value.eq(Mux(mapped, _choose(place, words), 0)),
+        ]
         with m.If(read):
             m.d.sync += [
                 have_address.eq(0),
@@ -168,6 +174,20 @@ class RegisterFile(Component):
             pieces += [Const(0, bits.start - filled), self._port(register, field)[to]]
             filled = bits.stop
         return Cat(*pieces)
+
+
+def _choose(place: Value, words: Mapping[int, Value]) -> Value:
+    """Return the word at a place by halving, which is less deep than comparing with every place."""
+    if not words:
+        return Const(0, WORD_BITS)
+    if not len(place):
+        return words[0]
+    half = 1 << (len(place) - 1)
+    low = {at: word for at, word in words.items() if at < half}
+    high = {at - half: word for at, word in words.items() if at >= half}
+    if not high:
+        return _choose(place[:-1], low)
+    return Mux(place[-1], _choose(place[:-1], high), _choose(place[:-1], low))
 
 
 def _parts(register: Register, word: int) -> Iterator[tuple[Field, slice, slice]]:

@@ -6,7 +6,6 @@ from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 
 from hw.blocks.pipeline import stage
 
-
 _NEAR_BITS = 3
 """Of a distance: what the second stage shifts by."""
 
@@ -20,15 +19,16 @@ def narrow_shift(m: Module, value: Value, distance: Value, bits: int, name: str)
     """
     width = Shape.cast(value.shape()).width
     kept, sign = bits + (1 << _NEAR_BITS) - 1, value[-1]
-    moved, beyond = Signal(kept), Signal()
-    with m.Switch(distance[_NEAR_BITS:]):
-        for number in range(1 << len(distance[_NEAR_BITS:])):
+    moved, far = Signal(kept), distance[_NEAR_BITS:]
+    with m.Switch(far):
+        for number in range(1 << len(far)):
             first = number << _NEAR_BITS
             inside = min(max(width - first, 1), kept)
-            way = value[min(first, width - 1) :][:inside].as_signed()
-            rest = [value[at] ^ sign for at in range(first + kept - 1, width - 1)]
             with m.Case(number):
-                m.d.comb += [moved.eq(way), beyond.eq(Cat(*rest).any() if rest else 0)]
+                m.d.comb += moved.eq(value[min(first, width - 1) :][:inside].as_signed())
+    rest = value[kept - 1 : -1] ^ sign.replicate(max(0, width - kept))
+    parts = [rest[at : at + (1 << _NEAR_BITS)].any() for at in range(0, len(rest), 1 << _NEAR_BITS)]
+    beyond = Cat(part & (far <= number) for number, part in enumerate(parts)).any()
     near = stage(m, distance[:_NEAR_BITS], f"{name}_near")
     sign = stage(m, sign, f"{name}_sign")
     moved = stage(m, moved, name)

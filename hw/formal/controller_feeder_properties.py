@@ -14,7 +14,8 @@ from fpga_rt.arch.packets import NOP, SYNC
 from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.contract.static_region import ConfigurationError
 from hw.formal.past import Past
-from hw.static_region.port_feeder import ABORT_END, BEAT, ICAP, STEPS, PortFeeder, swapped
+from hw.static_region.port_feeder import BEAT, ICAP, PortFeeder, swapped
+from hw.static_region.port_steps import ABORT_END, STEPS
 
 OWN_WORDS = (0xFFFFFFFF, SYNC, NOP, 0x28018001, 0x2800E001, 0x30008001, 0x0000000D)
 """All that is written besides the stream: dummy, sync, NOP, reads of two registers, DESYNC."""
@@ -136,14 +137,18 @@ class FeederProperties(Component):
         """Check what each state is about, which carries the induction."""
         design, guard, pins = self._design, self._design.guard, self._design.icap
         states = (design.waiting, design.stepping, design.streaming, design.settling, design.ended)
-        empty = ~guard.started & ~guard.aligned & ~guard.pending & ~guard.error.any()
+        parser = guard.parser
+        still = ~guard.pending & ~guard.error.any()
+        empty = still & ~(guard.started | guard.aligned | parser.started | parser.aligned)
         early = ~design.recognised | ~design.probed
         active = design.stepping | design.streaming | design.settling
-        desynced = guard.started & ~guard.aligned & ~guard.pending & ~guard.error.any()
+        desynced = still & guard.started & ~guard.aligned & ~parser.aligned
         good = design.error == ConfigurationError.NONE
         sure = {
             "one state": Cat(states).any() & (reduce(add, states) == 1),
             "guard": ~guard.aligned | guard.started,
+            "refuses": guard.error.any() == guard.refuses,
+            "passes": ~(guard.passed | guard.write) | guard.pending,
             "early": ~early | (empty & ~design.streaming & ~design.settling),
             "streaming": ~design.streaming | (design.error == ConfigurationError.PORT),
             "stepping": ~(design.stepping & design.probed) | ~good,
@@ -153,6 +158,8 @@ class FeederProperties(Component):
             "selected": ~(design.waiting | design.ended) | pins.csib,
             "last step": ~design.stepping | design.last_step.matches(ABORT_END, len(STEPS) - 1),
             "step": ~design.stepping | (design.step <= design.last_step),
+            "last": design.at_end == (design.stepping & (design.step == design.last_step)),
+            "first step": design.stepping | design.step.matches(0, 2),
             "at rest": design.stepping | ~pins.rdwrb,
             "finished": ~design.finished | design.ended | design.waiting,
             "idle": ~design.idle | ~design.finished,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import reduce
 from operator import or_
 
@@ -13,11 +14,9 @@ from amaranth.lib.wiring import Component, In
 from fpga_rt.arch.packets import NOP, SYNC, Command, Register
 from fpga_rt.arch.rules import IDCODE_MASK
 from hw.formal.past import Past
-from hw.static_region.stream_guard import (
-    COUNT_BITS,
-    FarWindow,
-    StreamGuard,
-)
+from hw.static_region.frame_windows import FarWindow
+from hw.static_region.stream_guard import Parser, StreamGuard
+from hw.static_region.word_decoder import COUNT_BITS
 
 HARMLESS_CTL0, HARMLESS_CTL1 = 0x500, 0x1000
 """Bits of the control registers that partial bitstreams of the 7-series change."""
@@ -40,7 +39,13 @@ class GuardProperties(Component):
         """Take a guard and what it was made with."""
         self._design, self._idcode, self._windows = design, idcode, far_windows
         super().__init__(
-            {"word": In(32), "valid": In(1), "clear": In(1), "target": In(len(far_windows))}
+            {
+                "word": In(32),
+                "unreadable": In(1),
+                "valid": In(1),
+                "clear": In(1),
+                "target": In(len(far_windows)),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -52,6 +57,7 @@ class GuardProperties(Component):
         m.d.sync += begun.eq(1)
         m.d.comb += [
             design.word.eq(self.word),
+            design.unreadable.eq(self.unreadable),
             design.valid.eq(self.valid),
             design.clear.eq(self.clear),
             design.target.eq(self.target),
@@ -60,7 +66,7 @@ class GuardProperties(Component):
             Assume(~begun | past(self.clear) | (self.target == past(self.target))),
         ]
         self._check_errors(m, past)
-        self._read(m)
+        self._read(m, past)
         return m
 
     def _check_errors(self, m: Module, past: Past) -> None:
@@ -68,9 +74,12 @@ class GuardProperties(Component):
         error = self._design.error
         kept = (past(error) == error) | past(self.clear) | ~past(error).any()
         past.check(kept, "an error stays until it is cleared")
-        m.d.comb += Assert(~(error.any() & self._design.write), "nothing is written in error")
+        m.d.comb += [
+            Assert(~(error.any() & self._design.write), "nothing is written in error"),
+            Assert(error.any() == self._design.refuses, "the state is sound: refuses"),
+        ]
 
-    def _read(self, m: Module) -> None:
+    def _read(self, m: Module, past: Past) -> None:
         """Parse what is written."""
         self._aligned, self._before = Signal(), Signal()
         self._left, self._register = Signal(COUNT_BITS), Signal(5)
@@ -99,7 +108,7 @@ class GuardProperties(Component):
                 m.d.comb += Assert(0, "a header is of type 1 or 2")
         with m.If(self.clear):
             m.d.sync += [self._aligned.eq(0), self._before.eq(0)]
-        self._check_states(m)
+        self._check_states(m, past)
 
     def _payload(self, m: Module, word: Value) -> None:
         """Check a word that the port would take for a register."""
@@ -154,9 +163,13 @@ class GuardProperties(Component):
     def _fits(self, bits: int) -> Value:
         return self._is_masked & ((self._mask & ~Value.cast(bits)) == 0)
 
-    def _check_states(self, m: Module) -> None:
-        """Check that reader and guard agree, which carries the induction."""
-        parser, on = self._design.parser, ~self._design.error.any() & ~self.clear
+    def _check_states(self, m: Module, past: Past) -> None:
+        """Check that reader and guard agree, which carries the induction.
+
+        The guard shows a word two clocks after it has parsed it.
+        """
+        design = self._design
+        parser, on = _earlier(design.parser, past), ~design.error.any() & ~self.clear
         data = (self._register == Register.FDRI) & self._aligned
         sends = data | ((self._register == Register.MFWR) & self._aligned)
         owed = Mux(data, self._left, 0)
@@ -167,8 +180,9 @@ class GuardProperties(Component):
             "known": ~in_packet | self._register.matches(*WRITTEN),
             "CTL0": ~in_packet | (self._register != Register.CTL0) | self._fits(HARMLESS_CTL0),
             "CTL1": ~in_packet | (self._register != Register.CTL1) | self._fits(HARMLESS_CTL1),
-            "aligned": parser.aligned == self._aligned,
-            "begun": parser.started == self._before,
+            "aligned": design.aligned == self._aligned,
+            "begun": design.started == self._before,
+            "in packet": ~self._aligned | (parser.in_packet == parser.left.any()),
             "left": ~self._aligned | (parser.left == self._left),
             "register": ~self._aligned | ~self._left.any() | same,
             "long": ~self._aligned | ~parser.long | fresh,
@@ -183,3 +197,11 @@ class GuardProperties(Component):
         }
         for name, holds in agree.items():
             m.d.comb += Assert(~on | holds, f"guard and reader agree: {name}")
+
+
+def _earlier(parser: Parser, past: Past) -> Parser:
+    """Return the state of a parser two clocks ago."""
+    found = copy(parser)
+    for name, signal in vars(parser).items():
+        setattr(found, name, past(past(signal)))
+    return found

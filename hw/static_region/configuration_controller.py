@@ -28,11 +28,11 @@ from fpga_rt.contract.static_region import (
 )
 from hw.blocks.axi import axi_read
 from hw.blocks.axi_reader import AxiReader
+from hw.static_region.frame_windows import FarWindow
 from hw.static_region.port_feeder import BEAT, ICAP, WORDS_BITS, PortFeeder
-from hw.static_region.stream_guard import FarWindow, Primitive
+from hw.static_region.stream_guard import Primitive
 
 FIFO_BEATS = 64
-_BEATS_BITS = WORDS_BITS - 1
 _WITHIN_BITS = (SOURCE_ALIGNMENT_BYTES - 1).bit_length()
 
 
@@ -61,7 +61,7 @@ class ConfigurationController(Component):
         Args:
             partitions: how many there are.
             idcode: of the device, as in bitstreams.
-            far_windows: for each partition what `stream_guard.far_windows` returns.
+            far_windows: for each partition what `frame_windows.far_windows` returns.
             icap: which configuration port the device has.
             address_bits: of the AXI port; a source beyond is a bus error.
             fifo_beats: between the clocks, a power of two.
@@ -105,8 +105,8 @@ class ConfigurationController(Component):
             width=BEAT.size, depth=self._fifo_beats, r_domain="icap", w_domain="sync"
         )
         self._cross(m)
-        self._connect(m)
         self._watch(m)
+        self._connect(m)
         with m.If(self.state == ConfigurationState.RUNNING):
             m.d.comb += self.runs.eq(self.target)
         with m.FSM():
@@ -119,9 +119,9 @@ class ConfigurationController(Component):
                 m.d.comb += self.engaged.eq(1)
                 self._run(m)
             with m.State("DRAIN"):
-                m.d.comb += [self.engaged.eq(1), self._reader.abort.eq(1)]
+                m.d.comb += self.engaged.eq(1)
                 with m.If(self._reader.idle & (m.submodules.fifo.w_level == 0)):
-                    m.d.sync += self.go.eq(0)
+                    m.d.sync += [self.go.eq(0), self._draining.eq(0)]
                     m.next = "END"
             with m.State("END"):
                 with m.If(~self.ended):
@@ -145,6 +145,10 @@ class ConfigurationController(Component):
         connect(m, feeder.icap, flipped(self.icap))
         beat = Signal(BEAT)
         m.d.comb += [
+            reader.abort.eq(self._draining),
+            reader.request.valid.eq(self._asking),
+            reader.request.payload.address.eq(Cat(Const(0, _WITHIN_BITS), self._block)),
+            reader.request.payload.beats.eq(self._beats),
             beat.data.eq(reader.data.payload),
             beat.fault.eq(reader.error),
             fifo.w_data.eq(beat),
@@ -158,28 +162,28 @@ class ConfigurationController(Component):
     def _watch(self, m: Module) -> None:
         """Keep what a load is given, and why it is given up."""
         self._block = Signal(self._address_bits - _WITHIN_BITS)
-        self._length = Signal(WORDS_BITS)
-        self._told = Signal()
+        self._length, self._beats = Signal(WORDS_BITS), Signal(WORDS_BITS - 1)
+        self._bad_range = Signal()
+        self._asking, self._draining, self._told = (Signal() for _ in range(3))
         m.d.comb += [self.feeder.words.eq(self._length), self.feeder.target.eq(self.target)]
 
     def _await_start(self, m: Module) -> None:
         many = (self.loading & (self.loading - 1)).any()
-        beats = (self.words + 1) >> 1
         unaligned = self.source % SOURCE_ALIGNMENT_BYTES != 0
+        too_long = self.words[WORDS_BITS:].any() | self.words[:WORDS_BITS].all()
         with m.If(self.start):
             m.d.sync += [
                 self._block.eq(self.source >> _WITHIN_BITS),
                 self._length.eq(self.words),
                 self.target.eq(self.loading),
+                self._bad_range.eq(
+                    unaligned | (self.source >> self._address_bits).any() | too_long
+                ),
                 self._cancel.eq(0),
                 self.error.eq(ConfigurationError.NONE),
             ]
             with m.If(~self.loading.any() | many):
                 self._fail(m, ConfigurationError.PARTITION, self.loading)
-            with m.Elif(
-                unaligned | (self.source >> self._address_bits).any() | beats[_BEATS_BITS:].any()
-            ):
-                self._fail(m, ConfigurationError.BUS, self.loading)
             with m.Else():
                 m.d.sync += self.state.eq(ConfigurationState.RUNNING)
                 m.next = "BEGIN"
@@ -190,28 +194,25 @@ class ConfigurationController(Component):
 
     def _begin(self, m: Module) -> None:
         """Wait until the feeder is ready, which it is unless a reset cut a load off."""
-        with m.If(self.abort):
+        m.d.sync += self._beats.eq((self._length + 1) >> 1)
+        with m.If(self._bad_range):
+            self._fail(m, ConfigurationError.BUS, self.target)
+            m.next = "IDLE"
+        with m.Elif(self.abort):
             self._fail(m, ConfigurationError.ABORTED, self.target)
             m.next = "IDLE"
         with m.Elif(self.idle):
-            m.d.sync += self.go.eq(1)
+            m.d.sync += [self.go.eq(1), self._asking.eq(1)]
             m.next = "RUN"
 
     def _run(self, m: Module) -> None:
         """Read memory until the feeder has finished; give up when told, or if LOADING ends."""
-        asked = Signal()
-        request = self._reader.request
-        m.d.comb += [
-            request.valid.eq(~asked),
-            request.payload.address.eq(Cat(Const(0, _WITHIN_BITS), self._block)),
-            request.payload.beats.eq((self._length + 1) >> 1),
-        ]
-        with m.If(request.ready):
-            m.d.sync += asked.eq(1)
+        with m.If(self._reader.request.ready):
+            m.d.sync += self._asking.eq(0)
         with m.If(~self._cancel & (self.abort | (self.loading != self.target))):
             m.d.sync += [self._cancel.eq(1), self._told.eq(self.abort)]
         with m.If(self.ended):
-            m.d.sync += asked.eq(0)
+            m.d.sync += [self._asking.eq(0), self._draining.eq(1)]
             m.next = "DRAIN"
 
     def _end(self, m: Module) -> None:

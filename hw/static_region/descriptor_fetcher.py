@@ -9,10 +9,9 @@ last descriptor of an iteration has come, so nothing is multiplied.
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Module, Mux, Signal, Value
 from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out, Signature
 
 from fpga_rt.contract.command import (
@@ -26,7 +25,7 @@ from fpga_rt.contract.command import (
 from fpga_rt.contract.static_region import SequencerError
 from fpga_rt.contract.submission import HEADER, MAGIC
 from hw.blocks.bursts import request_layout
-from hw.blocks.round_robin import RoundRobin
+from hw.blocks.stream_fifo import StreamFifo
 from hw.static_region.resolved_command import ADDRESS_BITS, ADDRESSES
 from hw.static_region.segment_table import SegmentTable, small_memory
 
@@ -36,6 +35,7 @@ DESCRIPTOR_BEATS = COMMAND_BYTES // STREAM_BYTES
 LEAD_BITS = 16
 """A ring is at most 2**LEAD_BITS - 1 iterations ahead of another."""
 
+_BEAT_BITS = (DESCRIPTOR_BEATS - 1).bit_length()
 _HEADER_BEATS = HEADER.size_bytes // STREAM_BYTES
 _WORD = 32
 
@@ -60,7 +60,8 @@ DescriptorWrite = Signature(
 The ring answers every commit with one `release` when it needs the slot no more.
 """
 
-_Tag = StructLayout({"ring": 2, "index": 16, "marks": Marks})
+_Tag = StructLayout({"ring": 2, "owner": MAX_PARTITIONS, "index": 16, "marks": Marks})
+"""Whose descriptor comes, as a number and as a bit for each ring."""
 
 
 _DESCRIPTOR_SHIFT = COMMAND_BYTES.bit_length() - 1
@@ -68,6 +69,7 @@ _WORDS = {field.name: field.word for field in HEADER.fields}
 _WORDS_OF_A_BEAT = STREAM_BYTES // 4
 _ADDRESS_WORDS = [field.word for field in COMMAND.fields if field.name in ADDRESSES]
 """They follow one another, in the order of `ADDRESSES`."""
+_LAST_ADDRESS_BEAT = max(_ADDRESS_WORDS) // _WORDS_OF_A_BEAT
 
 
 def _beat_of(name: str) -> int:
@@ -79,10 +81,10 @@ class DescriptorFetcher(Component):
     """Header and descriptors, from the request to memory to the rings (see the module's text).
 
     `start` asks for the header at `submission`. With `header_done` (one cycle, after its last
-    beat) `magic`, `repeat`, `bank`, `present` and `features_depth` are its own until the next
+    beat) `magic`, `repeats`, `bank`, `present` and `features_depth` are its own until the next
     start; `begin` then lets descriptors be read. `error` is high for one cycle with the code, ring
     and index of the first thing that is wrong; the owner resets this component and aborts the
-    reader. `quiet` says that nothing is asked for and nothing can be.
+    reader. `quiet` says that a clock ago nothing was asked for and nothing could be.
 
     `read_error` and the streams `request` and `data` are those of an `AxiReader`.
     """
@@ -96,7 +98,7 @@ class DescriptorFetcher(Component):
                 "begin": In(1),
                 "header_done": Out(1),
                 "magic": Out(1),
-                "repeat": Out(_WORD),
+                "repeats": Out(1),
                 "bank": Out(_WORD),
                 "present": Out(MAX_PARTITIONS),
                 "features_depth": Out(LEAD_BITS),
@@ -116,13 +118,13 @@ class DescriptorFetcher(Component):
         """Build header parser, issuer and receiver around the small memories."""
         m = Module()
         m.submodules.segments = self._segments = SegmentTable()
-        m.submodules.turns = self._turns = RoundRobin(MAX_PARTITIONS)
-        m.submodules.tags = self._tags = SyncFIFOBuffered(
-            width=_Tag.size, depth=SLOTS * MAX_PARTITIONS
-        )
+        m.submodules.tags = self._tags = StreamFifo(_Tag, SLOTS * MAX_PARTITIONS)
         self._taken = Signal()
         self._in_header = Signal()
         self._beat = Signal(range(_HEADER_BEATS))
+        self._repeat = Signal(_WORD)  # iterations
+        self._holds = [(1, Signal(name="holds_one")), (2, Signal(name="holds_two"))]  # addresses
+        self._ends = Signal()  # it is the last one of a descriptor
         self._closing = Signal()
         self._candidates = Signal(MAX_PARTITIONS)
         self._selecting = Signal()
@@ -131,11 +133,8 @@ class DescriptorFetcher(Component):
         self._take_rings(m)
         self._issue(m)
         self._receive(m)
-        m.d.comb += [
-            self.quiet.eq(
-                self._selecting & ~self._candidates.any() & (self._tags.level == 0) & ~self._closing
-            ),
-        ]
+        nothing_asked = ~self._tags.output.valid & ~self._closing
+        m.d.sync += self.quiet.eq(self._selecting & ~self._candidates.any() & nothing_asked)
         return m
 
     def _take_header(self, m: Module) -> None:
@@ -146,9 +145,15 @@ class DescriptorFetcher(Component):
             m.d.sync += self._in_header.eq(1)
         m.d.sync += self.header_done.eq(take & (self._beat == _beat_of("ring3_commands")))
         with m.If(self._taken):
-            m.d.sync += self._beat.eq(self._beat + 1)
+            following = (self._beat + 1)[: len(self._beat)]
+            m.d.sync += [
+                self._beat.eq(following),
+                *(flag.eq(_holds_addresses(following[:_BEAT_BITS], n)) for n, flag in self._holds),
+                self._ends.eq(following[:_BEAT_BITS] == DESCRIPTOR_BEATS - 1),
+            ]
         with m.If(take & (self._beat == _HEADER_BEATS - 1)):
-            m.d.sync += [self._in_header.eq(0), self._beat.eq(0)]
+            m.d.sync += [self._in_header.eq(0), self._beat.eq(0), self._ends.eq(0)]
+            m.d.sync += [flag.eq(0) for _, flag in self._holds]
         m.d.comb += [
             segments.segment.eq(self._beat[1:] - _beat_of("input_base") // 2),
             segments.low.eq(low),
@@ -157,7 +162,8 @@ class DescriptorFetcher(Component):
         with m.If(take):
             with m.Switch(self._beat):
                 with m.Case(_beat_of("magic")):
-                    m.d.sync += [self.magic.eq(low == MAGIC), self.repeat.eq(high)]
+                    m.d.sync += [self.magic.eq(low == MAGIC), self._repeat.eq(high)]
+                    m.d.sync += self.repeats.eq(high != 0)
                 with m.Case(_beat_of("bank")):
                     m.d.sync += self.bank.eq(low)
                 with m.Case(*(_beat_of(f"{s.name.lower()}_base") for s in Segment)):
@@ -175,13 +181,15 @@ class DescriptorFetcher(Component):
         self._address, address = small_memory(m, "addresses", _WORD, MAX_PARTITIONS, self._ring)
         self._commands, commands = small_memory(m, "commands", _WORD, MAX_PARTITIONS, self._ring)
         take = self._taken & self._in_header
+        m.d.sync += [address.en.eq(0), commands.en.eq(0)]
         for ring in range(MAX_PARTITIONS):
             for port, name in ((address, "address"), (commands, "commands")):
                 word = self.data.payload.word_select(_WORDS[f"ring{ring}_{name}"] % 2, _WORD)
-                with m.If(take & (self._beat == _beat_of(f"ring{ring}_{name}"))):
-                    m.d.comb += [port.addr.eq(ring), port.data.eq(word), port.en.eq(1)]
+                with m.If(self._beat == _beat_of(f"ring{ring}_{name}")):
+                    m.d.sync += [port.addr.eq(ring), port.data.eq(word), port.en.eq(take)]
                     if name == "commands":
-                        m.d.sync += self.present[ring].eq(word != 0)
+                        with m.If(take):
+                            m.d.sync += self.present[ring].eq(word != 0)
 
     def _issue(self, m: Module) -> None:
         """Ask for the header, then for a descriptor of each ring that has room, in turn."""
@@ -213,26 +221,27 @@ class DescriptorFetcher(Component):
                     self.request.valid.eq(begun),
                     self.request.payload.address.eq(address),
                     self.request.payload.beats.eq(DESCRIPTOR_BEATS),
-                    self._issued.eq(self.request.valid & self.request.ready),
                 ]
-                with m.If(self._issued):
-                    m.next = "SELECT"
+                with m.If(self.request.valid & self.request.ready):
+                    m.next = "ISSUED"
+            with m.State("ISSUED"):
+                m.d.comb += self._issued.eq(1)
+                m.next = "COUNTED"
+            with m.State("COUNTED"):
+                m.next = "SELECT"
 
     def _choose(self, m: Module) -> Value:
         """Return the next ring that has room, after a reset from ring 0 on."""
-        chosen = Signal(range(MAX_PARTITIONS))
-        m.d.comb += [
-            self._turns.requests.eq(
-                Mux(self._selecting, self._candidates, 0).rotate_left(1)  # its first is place 1
-            ),
-            *(chosen[bit].eq(self._grants(bit).any()) for bit in range(len(chosen))),
-        ]
+        chosen = Signal.like(self._ring)
+        m.d.comb += chosen.eq(self._ring)
+        with m.Switch(self._ring):
+            for last in range(MAX_PARTITIONS):
+                with m.Case(last):
+                    for distance in range(MAX_PARTITIONS - 1, 0, -1):  # the nearest overrides
+                        ring = (last + distance) % MAX_PARTITIONS
+                        with m.If(self._candidates[ring]):
+                            m.d.comb += chosen.eq(ring)
         return chosen
-
-    def _grants(self, bit: int) -> Value:
-        """Return the grants of the rings that have a bit in their number."""
-        grants = self._turns.grants.rotate_right(1)
-        return Cat(grants[r] for r in range(MAX_PARTITIONS) if r >> bit & 1)
 
     def _describe(self, m: Module) -> Value:
         """Step the chosen ring on; return the address of its next descriptor."""
@@ -245,18 +254,20 @@ class DescriptorFetcher(Component):
         next_index, next_ended = Signal(_WORD), Signal(_WORD)
         is_fresh = fresh.bit_select(self._ring, 1)
         now = Mux(is_fresh, 0, index)
-        last = next_index == commands
+        last, ends_all = Signal(), Signal()  # of the iteration, the iteration of all
+        m.d.sync += [last.eq(next_index == commands), ends_all.eq(next_ended == self._repeat)]
         for ring, held in enumerate(self._count_slots(m)):
             room = self.present[ring] & ~exhausted[ring] & (held != SLOTS)
-            m.d.comb += self._candidates[ring].eq(room)
+            m.d.sync += self._candidates[ring].eq(room)
         m.d.comb += [
             tag.ring.eq(self._ring),
+            tag.owner.eq(1 << self._ring),
             tag.index.eq(number),
             tag.marks.first.eq(first),
             tag.marks.last.eq(last),
-            tag.marks.final.eq(last & (next_ended == self.repeat)),
-            self._tags.w_data.eq(tag),
-            self._tags.w_en.eq(self._issued),
+            tag.marks.final.eq(last & ends_all),
+            self._tags.input.payload.eq(tag),
+            self._tags.input.valid.eq(self._issued),
             index_write.addr.eq(self._ring),
             index_write.data.eq(Mux(last, 0, next_index)),
             index_write.en.eq(self._issued),
@@ -284,10 +295,12 @@ class DescriptorFetcher(Component):
         counts = []
         for number, ring in enumerate(self.rings):
             held = Signal(range(SLOTS + 1), name=f"held_{number}")
+            released = Signal(name=f"released_{number}")
+            m.d.sync += released.eq(ring.release)
             one_more = self._issued & (self._ring == number)
-            with m.If(one_more & ~ring.release):
+            with m.If(one_more & ~released):
                 m.d.sync += held.eq(held + 1)
-            with m.If(ring.release & ~one_more):
+            with m.If(released & ~one_more):
                 m.d.sync += held.eq(held - 1)
             counts.append(held)
         return counts
@@ -296,26 +309,25 @@ class DescriptorFetcher(Component):
         """Hand beats and addresses to the ring that asked first, and check what came."""
         segments = self._segments
         tag, closed = Signal(_Tag), Signal(_Tag)
-        beat = self._beat[: (DESCRIPTOR_BEATS - 1).bit_length()]
+        beat = self._beat[:_BEAT_BITS]
         take, ending = Signal(), Signal()
         wrong, lost, bad_header = Signal(), Signal(), Signal()
-        resolving, resolved = self._resolve(m, take, beat, tag.ring)
+        resolving = self._resolve(m, take, tag.owner)
         restarting, next_ring = Signal(), Signal(range(MAX_PARTITIONS))
+        moving = Signal()  # places of segments: busy or restarting
+        stepping = Signal()  # with the last address of an iteration, or behind it
         m.d.comb += [
-            tag.eq(self._tags.r_data),
+            tag.eq(self._tags.output.payload),
             take.eq(self._taken & ~self._in_header),
-            ending.eq(take & (beat == DESCRIPTOR_BEATS - 1)),
-            self._tags.r_en.eq(ending),
+            ending.eq(take & self._ends),
+            self._tags.output.ready.eq(ending),
             segments.restart.eq(restarting),
-            segments.step.eq(~segments.busy & (restarting | (resolved & tag.marks.last))),
+            segments.step.eq(~segments.busy & (restarting | stepping)),
             segments.ring.eq(Mux(restarting, next_ring, tag.ring)),
+            segments.lookup_ring.eq(tag.ring),
             self.data.ready.eq(
                 self._in_header
-                | (
-                    self._tags.r_rdy
-                    & ~resolving
-                    & ~((segments.busy | restarting) & _holds_addresses(beat, 1))
-                )
+                | (self._tags.output.valid & ~resolving & ~(moving & self._holds[0][1]))
             ),
             bad_header.eq(self.header_done & self.read_error),
             self.error.eq((self._closing & (wrong | lost)) | bad_header),
@@ -325,11 +337,16 @@ class DescriptorFetcher(Component):
             self.error_ring.eq(closed.ring),
             self.error_command.eq(closed.index),
         ]
-        m.d.sync += self._closing.eq(ending)
+        m.d.sync += [
+            self._closing.eq(ending),
+            stepping.eq(take & (beat == _LAST_ADDRESS_BEAT) & tag.marks.last),
+        ]
         with m.If(take & (beat == 0)):
             m.d.sync += wrong.eq(self.data.payload[16:32] != tag.index)
         with m.If(ending):
             m.d.sync += [closed.eq(tag), lost.eq(self.read_error)]
+        stays = restarting | (stepping & ~segments.busy) | (segments.busy & ~segments.ends)
+        m.d.sync += moving.eq(self.begin | stays)
         with m.If(self.begin):
             m.d.sync += restarting.eq(1)
         with m.Elif(restarting & ~segments.busy):
@@ -342,21 +359,22 @@ class DescriptorFetcher(Component):
                 ring.data.eq(self.data.payload),
                 ring.beat.eq(beat),
                 ring.marks.eq(tag.marks),
-                ring.write.eq(take & (tag.ring == number)),
-                ring.commit.eq(ending & ~wrong & ~self.read_error & (tag.ring == number)),
+                ring.write.eq(take & tag.owner[number]),
+                ring.commit.eq(ending & ~wrong & ~self.read_error & tag.owner[number]),
             ]
 
-    def _resolve(self, m: Module, take: Value, beat: Value, owner: Value) -> tuple[Value, Value]:
-        """Write the addresses of a beat: the first as it comes, the second in the clock after.
+    def _resolve(self, m: Module, take: Value, owner: Value) -> Value:
+        """Look up the addresses of a beat: the first as it comes, the second in the clock after.
+
+        They are written a clock later.
 
         Returns:
-            whether the beat that is offered must wait for that, and a strobe with the last address
-            of a descriptor.
+            whether the beat that is offered must wait for that.
         """
         segments = self._segments
         low, high = self.data.payload[:_WORD], self.data.payload[_WORD:]
         waits, held, index = Signal(), Signal(_WORD), Signal(range(DESCRIPTOR_BEATS))
-        one, two = _holds_addresses(beat, 1), _holds_addresses(beat, 2)
+        (_, one), (_, two) = self._holds
         write = waits | (take & one)
         word = Mux(waits, held, low)
         m.d.comb += segments.lookup.eq(word[SEGMENT_SHIFT:])
@@ -368,13 +386,21 @@ class DescriptorFetcher(Component):
             m.d.sync += index.eq(index + 1)
         with m.Elif(take):
             m.d.sync += index.eq(0)
+        position, offset = Signal(ADDRESS_BITS), Signal(SEGMENT_SHIFT)
+        written, place = Signal(len(self.rings)), Signal.like(index)
+        m.d.sync += [
+            position.eq(segments.position),
+            offset.eq(word[:SEGMENT_SHIFT]),
+            written.eq(Mux(write, owner, 0)),
+            place.eq(index),
+        ]
         for number, ring in enumerate(self.rings):
             m.d.comb += [
-                ring.address.eq(segments.position + word[:SEGMENT_SHIFT]),
-                ring.address_index.eq(index),
-                ring.address_write.eq(write & (owner == number)),
+                ring.address.eq(position + offset),
+                ring.address_index.eq(place),
+                ring.address_write.eq(written[number]),
             ]
-        return waits & two, write & (index == len(ADDRESSES) - 1)
+        return waits & two
 
 
 def _holds_addresses(beat: Value, least: int) -> Value:

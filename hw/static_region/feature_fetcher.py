@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth import Cat, Module, Signal
+from amaranth import Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
 from hw.blocks.axi import DATA_BITS, DATA_BYTES
 from hw.blocks.bursts import BEATS_BITS, request_layout
 from hw.blocks.stream_fifo import StreamFifo
-from hw.static_region.feature_memory import READ_CYCLES, feature_read
+from hw.static_region.feature_memory import feature_read
 from hw.static_region.resolved_command import ADDRESS_BITS
 
 _DEPTH = 16
@@ -41,38 +41,43 @@ class FeatureFetcher(Component):
         m = Module()
         m.submodules.queue = queue = StreamFifo(DATA_BITS, _DEPTH)
         features, request = self.features, self.request
-        asking, left = Signal(), Signal(BEATS_BITS)
-        room = Signal(range(_DEPTH + 1), init=_DEPTH)
-        under_way = Signal(READ_CYCLES)
+        asking, left, last = Signal(), Signal(BEATS_BITS), Signal()
+        has_room = Signal(init=1)
+        room, under_way = Signal(range(_DEPTH + 1), init=_DEPTH), Signal(range(_DEPTH + 1))
         accepted, taken = features.valid & features.ready, self.data.valid & self.data.ready
         m.d.comb += [
-            features.valid.eq(asking & (room != 0) & ~self.abort),
-            request.ready.eq(~asking | (accepted & (left == 0))),
+            features.valid.eq(asking & has_room),
+            request.ready.eq(~asking | (accepted & last)),
             queue.clear.eq(self.abort),
             queue.input.payload.eq(features.data),
             queue.input.valid.eq(features.data_valid),
             self.data.payload.eq(queue.output.payload),
             self.data.valid.eq(queue.output.valid),
             queue.output.ready.eq(self.data.ready),
-            self.idle.eq(~asking & ~under_way.any() & ~queue.output.valid),
+            self.idle.eq(~asking & (under_way == 0) & ~queue.output.valid),
         ]
         m.d.sync += [
-            under_way.eq(Cat(accepted, under_way)),
-            room.eq(room - accepted + taken),
+            under_way.eq(under_way + accepted - features.data_valid),
             self.error.eq(self.error | (features.data_valid & features.error)),
         ]
+        with m.If(accepted & ~taken):
+            m.d.sync += [room.eq(room - 1), has_room.eq(room != 1)]
+        with m.If(taken & ~accepted):
+            m.d.sync += [room.eq(room + 1), has_room.eq(1)]
         with m.If(request.valid & request.ready):
             m.d.sync += [
                 asking.eq(1),
                 features.address.eq(request.payload.address),
                 left.eq(request.payload.beats - 1),
+                last.eq(request.payload.beats == 1),
             ]
         with m.Elif(accepted):
             m.d.sync += [
-                asking.eq(left != 0),
+                asking.eq(~last),
                 features.address.eq(features.address + DATA_BYTES),
                 left.eq(left - 1),
+                last.eq(left == 1),
             ]
         with m.If(self.abort):
-            m.d.sync += [asking.eq(0), room.eq(_DEPTH), self.error.eq(0)]
+            m.d.sync += [asking.eq(0), room.eq(_DEPTH), has_room.eq(1), self.error.eq(0)]
         return m

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from amaranth import Mux
+from amaranth import Cat, Const, Mux
 from amaranth.hdl import Value
-from amaranth.lib.data import View
+from amaranth.lib.data import StructLayout, View
 
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
 from hw.blocks.axi import BOUNDARY_BYTES, DATA_BYTES
@@ -21,8 +21,11 @@ SIZE_BITS = 24
 """Width of the bytes of a piece: as row pitches."""
 STEP_BITS = SIZE_BITS - 2
 """Width of the number of a beat in a piece."""
+COMMAND_CYCLES = 4
+"""From a command to all that is known of its pieces; an engine starts two clocks before that."""
 
-_BYTE_BITS = (DATA_BYTES - 1).bit_length()
+BYTE_BITS = (DATA_BYTES - 1).bit_length()
+"""Of the place of a byte in a beat."""
 _PAGE_BITS = (BOUNDARY_BYTES - 1).bit_length()
 
 
@@ -43,25 +46,14 @@ class Operand:
         return (self.width == 1) | (self.pixel_pitch == self.channels)
 
     @property
-    def pieces(self) -> Value:
-        """Pieces of a row."""
-        return Mux(self.contiguous, 1, self.width)
-
-    @property
-    def piece_pixels(self) -> Value:
-        """Pixels of a piece; times the channels they are its bytes."""
-        return Mux(self.contiguous, self.width, 1)
-
-    @property
     def empty(self) -> Value:
         """Whether there is nothing to move."""
         return (self.height == 0) | (self.width == 0) | (self.channels == 0)
 
-    @property
-    def misaligned(self) -> Value:
-        """Whether every piece takes one clock more than it has beats."""
-        pitches = self.start | self.row_pitch | Mux(self.contiguous, 0, self.pixel_pitch)
-        return pitches[:_BYTE_BITS].any()
+    def misaligned(self, contiguous: Value) -> Value:
+        """Tell whether every piece takes one clock more than it has beats."""
+        pitches = self.start | self.row_pitch | Mux(contiguous, 0, self.pixel_pitch)
+        return pitches[:BYTE_BITS].any()
 
     @property
     def on_chip(self) -> Value:
@@ -76,31 +68,41 @@ def operand(command: View, name: str) -> Operand:
     return Operand(command[name], *(command[f"{side}_{field}"] for field in fields))
 
 
-def clamped(product: Value) -> tuple[Value, Value]:
-    """Return the size of a piece from width times channels, and whether it is too large."""
-    too_large = product[SIZE_BITS:].any()
-    return Mux(too_large, (1 << SIZE_BITS) - 1, product[:SIZE_BITS]), too_large
+PieceSize = StructLayout(
+    {
+        "on_chip": 1,
+        "gap": 1,
+        "single": 1,
+        "after": 16,
+        "rest": BYTE_BITS,
+        "beats": STEP_BITS,
+        "beats_and_tail": STEP_BITS,
+        "end": _PAGE_BITS - BYTE_BITS,
+        "last": STEP_BITS,
+        "short": 1,
+        "one": 1,
+    }
+)
+"""What all pieces of a tensor have in common.
+
+`gap`: a piece takes a clock more; `single`: a row is one piece, else there are `after` more;
+`rest`: its bytes modulo 8; `beats` hold its bytes if it starts at byte 0 of one, `beats_and_tail`
+is one more; `end` is the beat of its page that it starts at if it ends with that page; `last` is
+the number of its last clock, from 0 on, `short` says that this is 0; `one` that `beats` are 1.
+"""
+
+_SPREADS = sum(
+    1 << (place + DATA_BYTES * rest)
+    for place in range(DATA_BYTES)
+    for rest in range(DATA_BYTES)
+    if place + (rest or DATA_BYTES) > DATA_BYTES
+)
+"""By the place of its first byte and `rest`: whether a piece has bytes in a beat more."""
 
 
-def last_step(size_bytes: Value, misaligned: Value) -> Value:
-    """Return the number of the last clock of a piece, from 0 on."""
-    more = size_bytes[:_BYTE_BITS].any() + misaligned - 1
-    return (size_bytes[_BYTE_BITS:] + more)[:STEP_BITS]
-
-
-@dataclass(frozen=True)
-class Span:
-    """Where a piece lies: `beats` to move, and whether there is one in its last clock as well."""
-
-    beats: Value
-    tail: Value
-
-
-def span(size_bytes: Value, address: Value, misaligned: Value, on_chip: Value) -> Span:
-    """Return the beats of memory to move for the piece at `address`."""
-    whole, rest = size_bytes[_BYTE_BITS:], size_bytes[:_BYTE_BITS]
-    begun = (address[:_BYTE_BITS] + rest + (DATA_BYTES - 1))[_BYTE_BITS:]
-    spread = begun > rest.any()
-    end = (address[_BYTE_BITS:_PAGE_BITS] + whole + begun)[: _PAGE_BITS - _BYTE_BITS]
-    padded = misaligned & ~spread & ~on_chip & (end != 0)
-    return Span(whole + (begun + padded), spread | padded)
+def has_tail(size: View, address: Value) -> Value:
+    """Tell whether memory has one beat more, in the last clock of the piece at `address`."""
+    place = Cat(address[:BYTE_BITS], size.rest)
+    spread = Const(_SPREADS, DATA_BYTES**2).bit_select(place, 1)
+    inside = address[BYTE_BITS:_PAGE_BITS] != size.end
+    return size.gap & (spread | (inside & ~size.on_chip))

@@ -4,29 +4,14 @@ from __future__ import annotations
 
 from amaranth import Module, Mux, Signal
 from amaranth.lib import stream
-from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
 from fpga_rt.contract.command import COMMAND
 from hw.blocks.axi import DATA_BITS, axi_read
 from hw.blocks.axi_reader import AxiReader
-from hw.static_region.resolved_command import ADDRESS_BITS
+from hw.static_region.resolved_command import ADDRESS_BITS, ParameterRequest
 
 _WIDTH = {field.name: field.width for field in COMMAND.fields}
-
-PARAMETERS = StructLayout(
-    {
-        "table": ADDRESS_BITS,
-        "table_beats": _WIDTH["table_beats"],
-        "weights": ADDRESS_BITS,
-        "weights_beats": _WIDTH["weights_beats"],
-        "streamed": 1,
-    }
-)
-"""What is asked of a parameter reader; the addresses are multiples of 8.
-
-Weights follow their table in any case. That they are `streamed` matters to who starts the module.
-"""
 
 
 class ParameterReader(Component):
@@ -46,7 +31,7 @@ class ParameterReader(Component):
         """Make a reader."""
         super().__init__(
             {
-                "request": In(stream.Signature(PARAMETERS)),
+                "request": In(stream.Signature(ParameterRequest)),
                 "axi": Out(axi_read(ADDRESS_BITS)),
                 "parameters": Out(stream.Signature(DATA_BITS)),
                 "table_done": Out(1),
@@ -65,7 +50,7 @@ class ParameterReader(Component):
         connect(m, reader.data, flipped(self.parameters))
         asked, active, second = self.request.payload, Signal(), Signal()
         weights = Signal.like(reader.request.payload)
-        has_table, has_weights = asked.table_beats.any(), asked.weights_beats.any()
+        has_table, has_weights = asked.has_table, asked.has_weights
         taken = self.request.valid & self.request.ready
         m.d.comb += [
             self.request.ready.eq(~active & reader.request.ready & ~self.abort),
@@ -101,21 +86,29 @@ class ParameterReader(Component):
         table, total = Signal(_WIDTH["table_beats"]), Signal(_WIDTH["weights_beats"] + 1)
         waits = Signal()  # for the table
         moved = self.parameters.valid & self.parameters.ready
+        # No beats to come, and one beat to come; known before that is asked.
+        none, nothing, last, final = Signal(), Signal(), Signal(), Signal()
+        few_beats = (asked.table_beats[1:] == 0) & (asked.weights_beats[1:] == 0)
         m.d.comb += [
-            self.table_done.eq(waits & (table <= moved)),
-            self.done.eq(active & (total <= moved)),
+            self.table_done.eq(waits & (none | (last & moved))),
+            self.done.eq(active & (nothing | (final & moved))),
         ]
         with m.If(taken):
             m.d.sync += [
                 table.eq(asked.table_beats),
                 total.eq(asked.table_beats + asked.weights_beats),
+                none.eq(~asked.has_table),
+                nothing.eq(~asked.has_table & ~asked.has_weights),
+                last.eq(asked.table_beats == 1),
+                final.eq(few_beats & (asked.table_beats[0] ^ asked.weights_beats[0])),
                 waits.eq(1),
                 active.eq(1),
             ]
         with m.Else():
             m.d.sync += [
-                table.eq(table - (moved & waits)),
-                total.eq(total - moved),
                 waits.eq(waits & ~self.table_done),
                 active.eq(active & ~self.done),
             ]
+            with m.If(moved):
+                m.d.sync += [table.eq(table - 1), last.eq(table == 2)]
+                m.d.sync += [total.eq(total - 1), final.eq(total == 2)]

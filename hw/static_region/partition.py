@@ -82,13 +82,19 @@ class Partition(Component):
             decoupler.reset.eq(self.reset | self.sequencer.region_reset),
             self.decoupled.eq(decoupler.decoupled),
             self.quiescent.eq(idle & decoupler.empty & ~self.sequencer.uses),
-            self.sequencer.active.eq((self.state == PartitionState.ACTIVE) & ~self.reset),
         ]
+        m.d.sync += self.sequencer.active.eq((self.state == PartitionState.ACTIVE) & ~self.reset)
         with m.If(self.state != PartitionState.EMPTY):
-            m.d.comb += self.identity.eq(decoupler.static.module_id)
+            m.d.sync += self.identity.eq(decoupler.static.module_id)
+        with m.Else():
+            m.d.sync += self.identity.eq(0)
 
     def _build_engines(self, m: Module, decoupler: Decoupler) -> Value:
-        """Connect the engines to memories, sequencer and boundary; return whether they are idle."""
+        """Connect the engines to memories, sequencer and boundary.
+
+        Returns:
+            whether they were idle a clock ago.
+        """
         m.submodules.parameter_reader = parameters = ParameterReader()
         m.submodules.reader = reader = ActivationReader()
         m.submodules.writer = writer = ActivationWriter()
@@ -105,7 +111,7 @@ class Partition(Component):
         connect(m, static.output, writer.output)
         engines = (parameters, reader, writer)
         idle, error = Signal(), Signal()
-        m.d.comb += idle.eq(parameters.idle & reader.idle & writer.idle)
+        m.d.sync += idle.eq(parameters.idle & reader.idle & writer.idle)
         m.d.comb += error.eq(parameters.error | reader.error | writer.error)
         m.d.comb += [
             static.start.eq(sequencer.compute),

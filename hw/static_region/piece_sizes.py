@@ -1,68 +1,68 @@
-"""What all pieces of a tensor have in common."""
+"""What all pieces of a tensor have in common, known before the first of them is there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib.data import View
 from amaranth.lib.wiring import Component, In, Out
 
-from hw.static_region.operand import SIZE_BITS, STEP_BITS, clamped, last_step, operand
+from hw.static_region.operand import BYTE_BITS, SIZE_BITS, PieceSize, operand
 from hw.static_region.resolved_command import ResolvedCommand
 
 
 class PieceSizes(Component):
-    """Multiplies width and channels of one tensor after the other, in one multiplier.
+    """Multiplies width and channels of each tensor, all the time.
 
-    For each tensor: `on_chip` and `gap` (its pieces take a clock more) hold from 1 clock after
-    `start` on; `size` in bytes while `known`, from 2 clocks after `start` on for the first, 3 for
-    the second; `last`, the number of a piece's last clock, one later; `settled` says that all of
-    them hold. `too_large` is one for a clock if a piece has 16 MiB or more; its size is then less.
+    What it says of a command holds `COMMAND_CYCLES` after the command came, `short` and `one` one
+    later; `on_chip`, `gap`, `single` and `after` come 2 before that. `too_large` says that a piece
+    has 16 MiB or more; its size is then wrong.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
         """Make it for tensors of a command, see `operand`."""
         self._names = names
-        count = len(names)
         super().__init__(
             {
                 "command": In(ResolvedCommand),
-                "start": In(1),
-                "on_chip": Out(1).array(count),
-                "gap": Out(1).array(count),
-                "size": Out(SIZE_BITS).array(count),
-                "known": Out(1).array(count),
-                "last": Out(STEP_BITS).array(count),
-                "settled": Out(1),
+                "tensors": Out(PieceSize).array(len(names)),
                 "too_large": Out(1),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Build multiplier and registers; `stage` counts the clocks since `start`."""
+        """Build a multiplier for each tensor, and what follows from its product."""
         m = Module()
-        tensors = [operand(self.command, name) for name in self._names]
-        ended = len(tensors) + 2
-        stage = Signal(range(ended + 1), init=ended)
-        pixels, channels, product = Signal(16), Signal(16), Signal(32)
-        size, too_large = clamped(product)
-        m.d.comb += self.settled.eq(stage == ended)
-        m.d.sync += product.eq(pixels * channels)
-        with m.If(self.start):
-            m.d.sync += stage.eq(1)
-        with m.Elif(~self.settled):
-            m.d.sync += stage.eq(stage + 1)
-        for i, tensor in enumerate(tensors):
-            kept = Signal(SIZE_BITS, name=f"size_{self._names[i]}")
-            now = stage == i + 2
-            m.d.comb += [
-                self.size[i].eq(Mux(now, size, kept)),
-                self.known[i].eq(stage >= i + 2),
-            ]
-            m.d.sync += [self.on_chip[i].eq(tensor.on_chip), self.gap[i].eq(tensor.misaligned)]
-            with m.If(self.start if i == 0 else stage == i):
-                m.d.sync += [pixels.eq(tensor.piece_pixels), channels.eq(tensor.channels)]
-            with m.If(now):
-                m.d.comb += self.too_large.eq(too_large & ~tensor.empty)
-                m.d.sync += [kept.eq(size), self.last[i].eq(last_step(size, self.gap[i]))]
+        pairs = zip(self._names, self.tensors, strict=True)
+        m.d.comb += self.too_large.eq(Cat(self._tensor(m, *pair) for pair in pairs).any())
         return m
+
+    def _tensor(self, m: Module, name: str, size: View) -> Signal:
+        """Describe a tensor; return whether its pieces are too large."""
+        tensor = operand(self.command, name)
+        pixels, channels = Signal(16, name=f"{name}_pixels"), Signal(16, name=f"{name}_channels")
+        partial, product = Signal(32, name=f"{name}_partial"), Signal(32, name=f"{name}_product")
+        empty, too_large = Signal(name=f"{name}_empty"), Signal(name=f"{name}_too_large")
+        size_bytes = Mux(size.single, product[:SIZE_BITS], channels)
+        whole, rest = size_bytes[BYTE_BITS:], size_bytes[:BYTE_BITS]
+        m.d.sync += [
+            size.on_chip.eq(tensor.on_chip),
+            size.single.eq(tensor.contiguous),
+            size.gap.eq(tensor.misaligned(size.single)),
+            size.after.eq(tensor.width - 1),
+            empty.eq(tensor.empty),
+            pixels.eq(tensor.width),
+            channels.eq(tensor.channels),
+            partial.eq(pixels * channels),
+            product.eq(partial),
+            size.rest.eq(rest),
+            size.beats.eq(whole + rest.any()),
+            size.beats_and_tail.eq(whole + Mux(rest.any(), 2, 1)),
+            size.end.eq(-(whole + rest.any())),
+            size.last.eq(whole + (rest.any() + size.gap - 1)),
+            size.short.eq(size.last == 0),
+            size.one.eq(size.beats == 1),
+            too_large.eq(product[SIZE_BITS:].any() & size.single & ~empty),
+        ]
+        return too_large

@@ -7,6 +7,7 @@ from amaranth.lib import stream
 from amaranth.lib.data import StructLayout
 from amaranth.lib.wiring import Component, In, Out
 
+from hw.static_region.operand import PieceSize
 from hw.static_region.resolved_command import ADDRESS_BITS
 
 PLACE = StructLayout({"residual": 1, "address": ADDRESS_BITS})
@@ -14,18 +15,19 @@ PLACE = StructLayout({"residual": 1, "address": ADDRESS_BITS})
 
 
 class PieceWalker(Component):
-    """Cuts each row into `pieces` that lie `pixel_pitch` apart; both are given for each tensor.
+    """Cuts each row into pieces that lie `pixel_pitch` apart, by what is said of their tensor.
 
     A piece comes one clock after its row was taken, and one can follow every clock, also from row
     to row.
     """
 
-    def __init__(self) -> None:
-        """Make a walker."""
+    def __init__(self, tensors: int) -> None:
+        """Make a walker for one tensor, or for two: `residual` tells which."""
+        self._second = tensors - 1
         super().__init__(
             {
-                "pieces": In(16).array(2),
-                "pixel_pitch": In(16).array(2),
+                "tensors": In(PieceSize).array(tensors),
+                "pixel_pitch": In(16).array(tensors),
                 "row": In(stream.Signature(PLACE)),
                 "piece": Out(stream.Signature(PLACE)),
             }
@@ -34,24 +36,28 @@ class PieceWalker(Component):
     def elaborate(self, platform: object) -> Module:
         """Count the pieces after the one that is offered, and add up its address."""
         m = Module()
-        row, piece, left = self.row, self.piece, Signal(16)
+        row, piece, left, final = self.row, self.piece, Signal(16), Signal()
         step, more = Signal(), Signal()
+        first, second = self.tensors[0], self.tensors[self._second]
         m.d.comb += [
             step.eq(piece.ready | ~piece.valid),
-            more.eq(piece.valid & (left != 0)),
+            more.eq(piece.valid & ~final),
             row.ready.eq(step & ~more),
         ]
         with m.If(step & more):
-            pitch = Mux(piece.payload.residual, self.pixel_pitch[1], self.pixel_pitch[0])
+            pitches = self.pixel_pitch
+            pitch = Mux(piece.payload.residual, pitches[self._second], pitches[0])
             m.d.sync += [
                 piece.payload.address.eq(piece.payload.address + pitch),
                 left.eq(left - 1),
+                final.eq(left == 1),
             ]
         with m.Elif(step):
-            pieces = Mux(row.payload.residual, self.pieces[1], self.pieces[0])
+            residual = row.payload.residual
             m.d.sync += [
                 piece.valid.eq(row.valid),
                 piece.payload.eq(row.payload),
-                left.eq(pieces - 1),
+                left.eq(Mux(residual, second.after, first.after)),
+                final.eq(Mux(residual, second.single, first.single)),
             ]
         return m

@@ -4,8 +4,9 @@ A load goes through these steps, none of them twice:
 
 1. *Probe*: abort whatever the port was in the middle of, sync, read IDCODE, desync. If the device's
    own does not come back, another master owns the port, and nothing is sent.
-2. *Stream*: a word per clock through the guard onto the pins, from the sync word on. The port's
-   answer is watched meanwhile: an error there, or a lost sync, ends the load at once.
+2. *Stream*: a word per clock through the guard onto the pins, from the sync word on. The guard
+   holds words back for some clocks, until it has judged them. The port's answer is watched
+   meanwhile: an error there, or a lost sync, ends the load at once.
 3. *Settle*: NOPs until the last word is answered; the port has to be desynchronised by then.
 
 A load that fails after its first word ends with an ABORT. If the port itself reported the error,
@@ -24,17 +25,26 @@ is found out with IDCODE, whose value is known, and used for STAT.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, Signature
 
-from fpga_rt.arch.packets import DUMMY, NOP, SYNC, Command, Opcode, Register, type1, write
+from fpga_rt.arch.packets import NOP, Register
 from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.contract.static_region import ConfigurationError
-from hw.static_region.stream_guard import FarWindow, Primitive, StreamGuard
+from hw.static_region.frame_windows import FarWindow
+from hw.static_region.port_steps import (
+    ABORT_END,
+    STEPS,
+    USUAL_ANSWER,
+    answers_at,
+    csib_at,
+    rdwrb_at,
+    word_at,
+)
+from hw.static_region.stream_guard import Primitive, StreamGuard
 
 POWER_UP_CYCLES = 128
 """ICAPE2 must be left alone for 1.25 us after reset: 125 clocks of 100 MHz."""
@@ -63,43 +73,14 @@ BEAT = data.StructLayout({"data": 64, "fault": 1})
 
 _CFGERR_B, _DALIGN, _RIP = 7, 6, 5
 _CRC_ERROR, _ID_ERROR = 0, 15
-_ABORT_CYCLES, _READ_CYCLES, _ANSWER_CYCLES = 5, 8, 4
 _ALIGNED_CYCLES = 7
-
-
-class Step(NamedTuple):
-    """What the pins are driven to for a clock; word None stands for a read of the register."""
-
-    csib: int
-    rdwrb: int
-    word: int | None = DUMMY
-
-
-_ABORT = (Step(0, 0, NOP), *[Step(0, 1)] * _ABORT_CYCLES, Step(1, 1), Step(1, 0))
-_ASK = tuple(Step(0, 0, word) for word in (DUMMY, SYNC, NOP, None, NOP, NOP))
-_READ = (
-    *(Step(1, 0), Step(1, 1)),
-    *[Step(0, 1)] * _READ_CYCLES,
-    *[Step(1, 1)] * _ANSWER_CYCLES,
-    Step(1, 0),
-)
-_DESYNC = tuple(Step(0, 0, w) for w in (NOP, *write(Register.CMD, Command.DESYNC), NOP, NOP))
-STEPS = (*_ABORT, *_ASK, *_READ, *_DESYNC, Step(1, 0))
-ABORT_END = len(_ABORT) - 1
-_FIRST_ANSWER = len(_ABORT) + len(_ASK) + 3
-_LAST_ANSWER = _FIRST_ANSWER + _READ_CYCLES + _ANSWER_CYCLES - 2
-_USUAL_ANSWER = _FIRST_ANSWER + 4
-"""The third read clock, and the registers on the way out and in."""
-PROBE_CYCLES = len(STEPS)
+"""Answers after a sync word, until one has to say that it was heard."""
+_PROBED, _STATUS = Register.IDCODE, Register.STAT
 
 
 def swapped(word: Value) -> Value:
     """Return a word with the bits of each byte reversed, as it is at the pins."""
     return Cat(word[8 * byte : 8 * byte + 8][::-1] for byte in range(4))
-
-
-def _bits(levels: Iterable[int]) -> int:
-    return sum(level << place for place, level in enumerate(levels))
 
 
 class PortFeeder(Component):
@@ -137,6 +118,8 @@ class PortFeeder(Component):
         """Which state it is in."""
         self.probed = Signal()
         self.step, self.last_step = (Signal(range(len(STEPS))) for _ in range(2))
+        self.at_end = Signal()
+        """It is the last step, while `stepping`."""
         super().__init__(
             {
                 "go": In(1),
@@ -177,16 +160,30 @@ class PortFeeder(Component):
 
     def _watch(self, m: Module) -> None:
         """Make the signals of the state machine, and register what the port says."""
-        self._given_up = Signal()
-        self._register = Signal(5)
-        self._answer_step = Signal(range(len(STEPS)), init=_USUAL_ANSWER)
+        self._given_up, self._writing = Signal(), Signal()
+        self._asks_status, self._has_status, self._only_abort = (Signal() for _ in range(3))
+        self._answer_step = Signal(range(len(STEPS)), init=USUAL_ANSWER)
         self._left, self._half = Signal(WORDS_BITS), Signal()
-        self._answer = Signal(32)
+        self._more, self._last = Signal(), Signal()  # words are left; just one is
+        self._settled = Signal(range(SETTLE_CYCLES + 1))
+        self._answer, self._is_ours = Signal(32), Signal()
         m.d.comb += self._given_up.eq(self.cancel | ~self.go)
-        m.d.sync += [self.icap.csib.eq(1), self._answer.eq(self.icap.o)]
+        m.d.comb += self.last_step.eq(Mux(self._only_abort, ABORT_END, len(STEPS) - 1))
+        # An ABORT may begin in any clock; where the port is selected already, with its second step.
+        m.d.sync += self.step.eq(Mux(self._writing, 2, 0))
+        ours = (swapped(self.icap.o) & IDCODE_MASK) == self.idcode
+        m.d.sync += [self._answer.eq(self.icap.o), self._is_ours.eq(ours)]
+        m.d.sync += self._has_status.eq(~self.stat.all())
+        m.d.sync += [self.icap.csib.eq(1), self.icap.i.eq(swapped(self.guard.output))]
+        low_end = Mux(self._half, self.beats.payload.data[32:], self.beats.payload.data[:32])
+        m.d.comb += [
+            self.guard.target.eq(self.target),
+            self.guard.word.eq(Cat(low_end[8 * byte :][:8] for byte in reversed(range(4)))),
+            self.guard.unreadable.eq(self.beats.payload.fault),
+        ]
         # An answer counts while words have been written for as long as it takes to come.
         written = Signal(3)
-        self._writing, self._answered = Signal(), Signal()
+        self._answered = Signal()
         m.d.comb += self._writing.eq(~self.icap.csib & ~self.icap.rdwrb)
         m.d.comb += self._answered.eq(written.all())
         m.d.sync += written.eq(Cat(self._writing, written[:2]))
@@ -206,10 +203,10 @@ class PortFeeder(Component):
         m.d.comb += [
             self._bad.eq(reported),
             self._unaligned.eq(~self._answer[_DALIGN]),
-            self._lost.eq(
-                self._answered & ((reported & armed) | (deaf & (aligned_for == _ALIGNED_CYCLES)))
-            ),
         ]
+        m.d.sync += self._lost.eq(
+            self._answered & ((reported & armed) | (deaf & (aligned_for == _ALIGNED_CYCLES)))
+        )
         with m.If(self.guard.clear):
             m.d.sync += armed.eq(0)
         with m.Elif(self._answered & ~reported):
@@ -225,26 +222,33 @@ class PortFeeder(Component):
         count = Signal(range(max(POWER_UP_CYCLES, AVAILABLE_CYCLES) + 1))
         if self._is_icape3:
             m.d.sync += [self.available.eq(self.icap.avail)]
-            m.d.comb += self._too_late.eq(count == AVAILABLE_CYCLES)
             with m.If(~self.waiting | ~self.go):
-                m.d.sync += count.eq(0)
+                m.d.sync += [count.eq(0), self._too_late.eq(0)]
             with m.Elif(~self._too_late):
-                m.d.sync += count.eq(count + 1)
+                m.d.sync += [
+                    count.eq(count + 1),
+                    self._too_late.eq(count == AVAILABLE_CYCLES - 1),
+                ]
         else:
-            m.d.comb += self.available.eq(count == POWER_UP_CYCLES)
             with m.If(~self.available):
-                m.d.sync += count.eq(count + 1)
+                m.d.sync += [
+                    count.eq(count + 1),
+                    self.available.eq(count == POWER_UP_CYCLES - 1),
+                ]
 
     def _wait(self, m: Module) -> None:
         m.d.comb += [self.waiting.eq(1), self.guard.clear.eq(1)]
-        m.d.sync += [self._left.eq(self.words), self._half.eq(0), self.recognised.eq(0)]
+        m.d.sync += [
+            *(self._left.eq(self.words), self._half.eq(0), self.recognised.eq(0)),
+            *(self._more.eq(self.words.any()), self._last.eq(self.words == 1)),
+        ]
         with m.If(self.go):
             m.d.sync += self.stat.eq(0)
             with m.If(self.cancel):
                 self._end(m, ConfigurationError.ABORTED)
             with m.Elif(self.available):
                 m.d.sync += self.probed.eq(0)
-                self._start_steps(m, 0, Register.IDCODE, len(STEPS) - 1)
+                self._start_steps(m, _PROBED)
             with m.Elif(self._too_late):
                 self._end(m, ConfigurationError.PORT)
 
@@ -252,48 +256,38 @@ class PortFeeder(Component):
         m.d.sync += self.error.eq(error)
         m.next = "FINISHED"
 
-    def _start_steps(self, m: Module, first: int, register: Register, last: int) -> None:
-        m.d.sync += [
-            self.step.eq(first),
-            self._register.eq(register),
-            self.last_step.eq(last),
-        ]
+    def _start_steps(self, m: Module, register: Register, *, only_abort: bool = False) -> None:
+        m.d.sync += [self._asks_status.eq(register == _STATUS), self._only_abort.eq(only_abort)]
         m.next = "STEPS"
 
     def _steps(self, m: Module) -> None:
         """Drive the pins step by step, and take the register that is read."""
-        header = Mux(
-            self._register == Register.IDCODE,
-            Const(type1(Register.IDCODE, 1, Opcode.READ), 32),
-            Const(type1(Register.STAT, 1, Opcode.READ), 32),
-        )
-        words = Array(header if s.word is None else Const(s.word, 32) for s in STEPS)
         m.d.comb += self.stepping.eq(1)
         m.d.sync += [
-            self.step.eq(self.step + 1),
-            self.icap.csib.eq(Const(_bits(s.csib for s in STEPS)).bit_select(self.step, 1)),
-            self.icap.rdwrb.eq(Const(_bits(s.rdwrb for s in STEPS)).bit_select(self.step, 1)),
-            self.icap.i.eq(swapped(words[self.step])),
+            self.step.eq(Mux(self.at_end, 0, self.step + 1)),
+            self.at_end.eq(self.step == self.last_step - 1),
+            self.icap.csib.eq(csib_at(self.step)),
+            self.icap.rdwrb.eq(rdwrb_at(self.step)),
+            self.icap.i.eq(swapped(word_at(self.step, self._asks_status, (_PROBED, _STATUS)))),
         ]
         self._take_answer(m)
-        with m.If(self.step == self.last_step):
+        with m.If(self.at_end):
             self._after_steps(m)
 
     def _take_answer(self, m: Module) -> None:
         """Take STAT when it is due; IDCODE when it comes, else what is there when it is due."""
         value = Signal(32)
         m.d.comb += value.eq(swapped(self._answer))
-        due = (self.step >= _FIRST_ANSWER) & (self.step <= _LAST_ANSWER)
-        with m.If(self._register == Register.STAT):
+        with m.If(self._asks_status):
             with m.If(self.step == self._answer_step):
                 m.d.sync += self.stat.eq(value)
-        with m.Elif(due & ((value & IDCODE_MASK) == self.idcode) & ~self.recognised):
+        with m.Elif(answers_at(self.step) & self._is_ours & ~self.recognised):
             m.d.sync += [
                 self.idcode_readback.eq(value),
                 self._answer_step.eq(self.step),
                 self.recognised.eq(1),
             ]
-        with m.Elif((self.step == _USUAL_ANSWER) & ~self.recognised & ~self.probed):
+        with m.Elif((self.step == USUAL_ANSWER) & ~self.recognised & ~self.probed):
             m.d.sync += self.idcode_readback.eq(value)
 
     def _after_steps(self, m: Module) -> None:
@@ -303,11 +297,10 @@ class PortFeeder(Component):
             with m.If(self.recognised):
                 m.next = "STREAM"
             with m.Else():
-                self._start_steps(m, 0, Register.IDCODE, ABORT_END)
+                self._start_steps(m, _PROBED, only_abort=True)
         with m.Else():
             m.next = "FINISHED"
-            answered = (self._register == Register.STAT) & ~self.stat.all()
-            with m.If(answered):
+            with m.If(self._asks_status & self._has_status):
                 with m.If(self.stat[_CRC_ERROR]):
                     m.d.sync += self.error.eq(ConfigurationError.CRC)
                 with m.Elif(self.stat[_ID_ERROR]):
@@ -316,49 +309,45 @@ class PortFeeder(Component):
     def _stream(self, m: Module) -> None:
         """Feed a word per clock to the guard, and what it passes on to the pins."""
         guard, beats = self.guard, self.beats
-        first, second = (beats.payload.data[32 * n : 32 * n + 32] for n in range(2))
-        low_end = Mux(self._half, second, first)
-        there = beats.valid & self._left.any()
+        there = beats.valid & self._more
         m.d.comb += [
             self.streaming.eq(1),
-            guard.target.eq(self.target),
-            guard.word.eq(Cat(low_end[8 * byte : 8 * byte + 8] for byte in reversed(range(4)))),
-            guard.valid.eq(there & ~beats.payload.fault),
-            beats.ready.eq(there & (self._half | (self._left == 1))),
+            guard.valid.eq(there),
+            beats.ready.eq(there & (self._half | self._last)),
         ]
+        m.d.sync += self._settled.eq(0)
         with m.If(there):
-            m.d.sync += [self._left.eq(self._left - 1), self._half.eq(~self._half)]
+            m.d.sync += [
+                *(self._left.eq(self._left - 1), self._half.eq(~self._half)),
+                *(self._more.eq(~self._last), self._last.eq(self._left == 2)),
+            ]
         with m.If(self._lost):
             self._port_failed(m)
-        with m.Elif(guard.error.any()):
+        with m.Elif(guard.refuses):
             self._stop(m, guard.error)
-        with m.Elif(there & beats.payload.fault):
-            self._stop(m, ConfigurationError.BUS)
         with m.Elif(~self.available):
             self._stop(m, ConfigurationError.PORT)
         with m.Elif(self._given_up):
             self._stop(m, ConfigurationError.ABORTED)
-        with m.Elif(~self._left.any() & ~guard.pending):
+        with m.Elif(~self._more & ~guard.pending):
             self._stream_ended(m)
         with m.Else():
             m.d.sync += self.icap.csib.eq(~guard.write)
-            m.d.sync += self.icap.i.eq(swapped(guard.output))
 
     def _stream_ended(self, m: Module) -> None:
         with m.If(self.guard.aligned | ~self.guard.started):
             self._stop(m, ConfigurationError.INCOMPLETE)
         with m.Else():
-            m.d.sync += self.step.eq(0)
             m.next = "SETTLE"
 
     def _settle(self, m: Module) -> None:
         """Write NOPs until the last word is answered."""
         m.d.comb += self.settling.eq(1)
-        m.d.sync += [self.step.eq(self.step + 1), self.icap.csib.eq(0)]
+        m.d.sync += [self._settled.eq(self._settled + 1), self.icap.csib.eq(0)]
         m.d.sync += self.icap.i.eq(swapped(Const(NOP, 32)))
         with m.If(self._lost):
             self._port_failed(m)
-        with m.Elif(self.step == SETTLE_CYCLES):
+        with m.Elif(self._settled == SETTLE_CYCLES):
             with m.If(self._bad):
                 self._port_failed(m)
             with m.Elif(~self._unaligned):
@@ -370,19 +359,17 @@ class PortFeeder(Component):
     def _port_failed(self, m: Module) -> None:
         """Abort, and ask for STAT; without an error there, the port was lost if not bad."""
         m.d.sync += self.error.eq(Mux(self._bad, ConfigurationError.CRC, ConfigurationError.PORT))
-        self._abort(m, Register.STAT, len(STEPS) - 1)
+        self._abort(m, _STATUS)
 
     def _stop(self, m: Module, error: ConfigurationError | Value) -> None:
         """End a load with an error, and with an ABORT if a word of it was written."""
         m.d.sync += self.error.eq(error)
         with m.If(self.guard.started):
-            self._abort(m, Register.IDCODE, ABORT_END)
+            self._abort(m, _PROBED, only_abort=True)
         with m.Else():
             m.next = "FINISHED"
 
-    def _abort(self, m: Module, register: Register, last: int) -> None:
+    def _abort(self, m: Module, register: Register, *, only_abort: bool = False) -> None:
         """Begin an ABORT at once: without a NOP where the port is selected for a write."""
         m.d.sync += [self.icap.csib.eq(~self._writing), self.icap.rdwrb.eq(self._writing)]
-        self._start_steps(m, 0, register, last)
-        with m.If(self._writing):
-            m.d.sync += self.step.eq(2)
+        self._start_steps(m, register, only_abort=only_abort)

@@ -31,6 +31,12 @@ ParameterRequest = StructLayout(
         "weights": ADDRESS_BITS,
         "weights_beats": 22,
         "streamed": 1,
+        "has_table": 1,
+        "has_weights": 1,
     }
 )
-"""What the parameter reader fetches for a command: its table, then its weights."""
+"""What the parameter reader fetches for a command: its table, then its weights.
+
+The addresses are multiples of 8; `has_table` and `has_weights` say that there are such beats.
+Weights follow their table in any case; that they are `streamed` matters to who starts the module.
+"""

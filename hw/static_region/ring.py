@@ -42,8 +42,8 @@ LAUNCH_CYCLES = 1
 PARAMETER_OVERHEAD_CYCLES = REQUEST_CYCLES + LAUNCH_CYCLES
 
 WAIT_BITS = 16
-SETTLE_CYCLES = 2
-"""A command's waits are compared this many clocks before it may start."""
+SETTLE_CYCLES = 1
+"""A command's waits are there this many clocks before it is decided that it may start."""
 
 _BEAT_BITS = 64
 _STREAMED = CommandFlag.STREAMED_WEIGHTS.bit_length() - 1
@@ -59,11 +59,12 @@ class Ring(Component):
     """Holds prefetched descriptors and takes them through parameters and computing, in order.
 
     `over` says that the waits of the current command, `waits` and `first` (of its iteration), are
-    over, `SETTLE_CYCLES` after these are there. `ended` is high for one cycle after a command
-    has; `ended_last` with it, if that was the last of an iteration. `loaded` is high when the
-    parameters that a command needs before it computes are in. `finished`: nor will another
-    come. `blocked`: the current command lacks nothing but `over`, and nothing is under way.
-    `sequence` is the index of the current command, or of the last one.
+    over, `SETTLE_CYCLES` after these are there; `compute` follows it a clock later, when `resolved`
+    has been there for two. `ended` is high for one cycle after a command has; `ended_last` with it,
+    if that was the last of an iteration. `loaded` is high when the parameters that a command needs
+    before it computes are in. `finished`: nor will another come. `blocked`: the current command
+    lacks nothing but `over`, and nothing is under way. `sequence` is the index of the current
+    command, or of the last one.
 
     Reset it to forget everything.
     """
@@ -98,7 +99,8 @@ class Ring(Component):
         m = Module()
         self._next, self._next_valid = Signal(_Command), Signal()
         self._current, self._current_valid = Signal(_Command), Signal()
-        self._ending = Signal()  # the current command ends
+        self._starting = Signal()  # the current command computes from the next clock on
+        self._ending = Signal()  # it ends
         self._store(m)
         peeked = self._load(m)
         arrived, loading = self._request(m, peeked)
@@ -118,7 +120,7 @@ class Ring(Component):
             m, "addresses", ADDRESS_BITS, depth, Cat(self._address_index, read_slot)
         )
         self._marks, marks = small_memory(m, "marks", Marks.size, SLOTS, read_slot)
-        self._filled = level != 0
+        self._filled = Signal()
         m.d.comb += [
             beats.addr.eq(Cat(write.beat, slot)),
             beats.data.eq(write.data),
@@ -134,7 +136,13 @@ class Ring(Component):
             m.d.sync += slot.eq(slot + 1)
         with m.If(write.release):
             m.d.sync += read_slot.eq(read_slot + 1)
-        m.d.sync += level.eq(level + write.commit - write.release)
+        committed = Signal()  # and not counted yet: that is a register less on the way
+        m.d.sync += committed.eq(write.commit)
+        with m.If(committed & ~write.release):
+            m.d.sync += level.eq(level + 1)
+        with m.If(write.release & ~committed):
+            m.d.sync += level.eq(level - 1)
+        m.d.comb += self._filled.eq(committed | level.any())
 
     def _load(self, m: Module) -> Value:
         """Read the oldest descriptor: first the request of its parameters, then all of it.
@@ -164,7 +172,11 @@ class Ring(Component):
             with m.State("TABLE"):
                 m.d.comb += [beat.eq(1), self._address_index.eq(ADDRESSES.index("table"))]
                 m.d.sync += request.table.eq(self._address)
-                m.d.sync += Cat(request.table_beats, request.weights_beats).eq(word_1)
+                m.d.sync += [
+                    Cat(request.table_beats, request.weights_beats).eq(word_1),
+                    request.has_table.eq(word_1[: len(request.table_beats)].any()),
+                    request.has_weights.eq(word_1[len(request.table_beats) :].any()),
+                ]
                 m.d.sync += peeked.eq(1)
                 m.next = "SEND"
             with m.State("SEND"):
@@ -218,19 +230,19 @@ class Ring(Component):
         m.d.comb += self.loaded.eq(Mux(streamed, self.table_done, self.parameters_done))
         m.d.sync += [
             under_way.eq(under_way + accepted - self._ending),
-            arrived.eq(arrived + self.loaded - self.compute),
+            arrived.eq(arrived + self.loaded - self._starting),
             complete.eq(self.parameters_done),
         ]
         with m.If(accepted):
             m.d.sync += [loading.eq(1), streamed.eq(request.payload.streamed)]
         with m.Elif(complete):
             m.d.sync += loading.eq(0)
-        return arrived != 0, loading
+        return arrived.any(), loading
 
     def _compute(self, m: Module, arrived: Value, loading: Value) -> None:
         """Start the current command when everything is there, and see it end."""
         settled = Signal(SETTLE_CYCLES)
-        computing, may_start = Signal(), Signal()
+        computing, waiting = Signal(), Signal()
         reader_seen, writer_seen = Signal(), Signal()
         current = self._current
         reader_done, writer_done = self.reader_done | reader_seen, self.writer_done | writer_seen
@@ -239,14 +251,15 @@ class Ring(Component):
             self.waits.eq(current.waits),
             self.first.eq(current.marks.first),
             self.sequence.eq(current.sequence),
-            may_start.eq(settled[-1] & self._current_valid & ~computing & arrived),
-            self.compute.eq(may_start & self.over),
-            self.blocked.eq(may_start & ~self.over & ~loading),
+            waiting.eq(settled[-1] & self._current_valid & ~computing),
+            self._starting.eq(waiting & (arrived | self.loaded) & self.over),
+            self.blocked.eq(waiting & arrived & ~self.over & ~loading),
             self._ending.eq(computing & reader_done & writer_done),
         ]
         m.d.sync += [
-            settled.eq(Mux(self._current_valid, Cat(1, settled), 0)),
-            computing.eq((computing | self.compute) & ~self._ending),
+            settled.eq(Mux(self._current_valid, Cat(1, settled)[:SETTLE_CYCLES], 0)),
+            self.compute.eq(self._starting),
+            computing.eq((computing | self._starting) & ~self._ending),
             reader_seen.eq(computing & reader_done & ~self._ending),
             writer_seen.eq(computing & writer_done & ~self._ending),
             self.ended.eq(self._ending),

@@ -17,16 +17,18 @@ class RowOrder(Component):
 
     The same rows as `fpga_rt.modules.geometry.rows_after`, by counters alone: `ahead` is how many
     rows the output row still wants, which grows by the stride from one to the next. The first row
-    comes one clock after `start`, then one a clock; an output row that reads nothing takes a clock
-    as well. `ended` says that no row is left.
+    comes with `start`, then one a clock; an output row that reads nothing takes a clock as well.
+    `ended` says that no row is left. `active` is one from the clock after `start` to the end of the
+    command.
     """
 
     def __init__(self) -> None:
-        """Make it; `command` stays as it is from `start` until `ended`."""
+        """Make it; `command` stays as it is from two clocks before `start` until `active` falls."""
         super().__init__(
             {
                 "command": In(ResolvedCommand),
                 "start": In(1),
+                "active": In(1),
                 "row": Out(stream.Signature(PLACE)),
                 "ended": Out(1),
             }
@@ -37,38 +39,44 @@ class RowOrder(Component):
         m = Module()
         row, command = self.row, self.command
         source, second = operand(command, "input"), operand(command, "residual")
-        adds = Signal()
+        runs, adds = Signal(), Signal()
         input_left, output_left = Signal(16), Signal(16)
         ahead = Signal(signed(9))  # it stands still once the input has ended
         address = [Signal(ADDRESS_BITS, name=name) for name in ("input_row", "residual_row")]
+        some_input, some_output = Signal(), Signal()  # is left
         wants, advance, taken = Signal(), Signal(), Signal()
         m.d.comb += [
-            wants.eq((ahead > 0) & (input_left != 0)),
-            row.valid.eq((output_left != 0) & (wants | adds)),
+            runs.eq(self.start | self.active),
+            wants.eq(~ahead[-1] & ahead.any() & some_input),
+            row.valid.eq(runs & some_output & (wants | adds)),
             row.payload.residual.eq(~wants),
             row.payload.address.eq(Mux(wants, address[0], address[1])),
             taken.eq(row.valid & row.ready),
             advance.eq(Mux(wants, taken & (ahead == 1) & ~adds, taken | ~adds)),
-            self.ended.eq((output_left == 0) | ((input_left == 0) & ~adds)),
+            self.ended.eq(~some_output | ~(some_input | adds)),
         ]
-        with m.If(self.start):
+        with m.If(~runs):
             fused = (command.flags & CommandFlag.FUSED_ADDITION).any()
             m.d.sync += [
                 adds.eq((fused | (command.operation == Operation.ADDITION)) & ~second.empty),
-                input_left.eq(Mux(source.empty, 0, source.height)),
+                input_left.eq(source.height),
+                some_input.eq(~source.empty),
                 output_left.eq(second.height),
+                some_output.eq(second.height != 0),
                 ahead.eq(command.kernel_height - command.pad_top),
                 address[0].eq(source.start),
                 address[1].eq(second.start),
             ]
         with m.Elif(~self.ended):
-            m.d.sync += output_left.eq(output_left - advance)
-            with m.If(input_left != 0):
+            with m.If(advance):
+                m.d.sync += [output_left.eq(output_left - 1), some_output.eq(output_left != 1)]
+            with m.If(some_input):
                 step = Mux(advance, command.stride_y, 0)
                 m.d.sync += ahead.eq(ahead + step - (wants & taken))
             with m.If(taken & wants):
                 m.d.sync += [
                     input_left.eq(input_left - 1),
+                    some_input.eq(input_left != 1),
                     address[0].eq(address[0] + source.row_pitch),
                 ]
             with m.If(taken & ~wants):

@@ -32,8 +32,9 @@ class SegmentTable(Component):
 
     `base`, `stride` and `depth` of `segment` are taken when their write strobes are high. `step`
     moves `ring` to its next iteration, or to the first if `restart`: `busy` for the five cycles
-    after it. Otherwise `position` is that of `lookup`, an address's segment number, in `ring`;
-    zero, where no memory is, for a number that no segment has.
+    after it, with `ends` in the last of them. Otherwise `position` is that of `lookup`, an
+    address's segment number, in `lookup_ring`; zero, where no memory is, for a number that no
+    segment has.
     """
 
     def __init__(self) -> None:
@@ -49,7 +50,9 @@ class SegmentTable(Component):
                 "step": In(1),
                 "restart": In(1),
                 "busy": Out(1),
+                "ends": Out(1),
                 "lookup": In(4),
+                "lookup_ring": In(range(MAX_PARTITIONS)),
                 "position": Out(ADDRESS_BITS),
             }
         )
@@ -64,11 +67,12 @@ class SegmentTable(Component):
         depth, depth_write = small_memory(m, "depth", _WORD, 8, static)
         # Numbers 8 to 15 share the entry of number 7, which is never written.
         segment = Mux(self.busy, count, self.lookup[:3] | self.lookup[3].replicate(3))
-        entry = Cat(segment, Mux(self.busy, moving, self.ring))
+        entry = Cat(segment, Mux(self.busy, moving, self.lookup_ring))
+        moved = Cat(count, moving)
         position, position_write = small_memory(
             m, "position", ADDRESS_BITS, 8 * MAX_PARTITIONS, entry
         )
-        left, left_write = small_memory(m, "left", _WORD, 8 * MAX_PARTITIONS, entry)
+        left, left_write = small_memory(m, "left", _WORD, 8 * MAX_PARTITIONS, moved)
         wrap = restart | (left[1:] == 0)
         m.d.comb += [
             self.position.eq(position),
@@ -79,13 +83,14 @@ class SegmentTable(Component):
             stride_write.en.eq(self.write_step),
             depth_write.data.eq(self.high),
             depth_write.en.eq(self.write_step),
-            *(p.addr.eq(entry) for p in (position_write, left_write)),
+            *(p.addr.eq(moved) for p in (position_write, left_write)),
             *(p.en.eq(self.busy) for p in (position_write, left_write)),
             position_write.data.eq(Mux(wrap, base, position + stride)),
             left_write.data.eq(Mux(wrap, depth, left - 1)),
         ]
+        m.d.comb += self.ends.eq(count == len(Segment) - 1)
         with m.If(self.busy):
-            m.d.sync += [count.eq(count + 1), self.busy.eq(count != len(Segment) - 1)]
+            m.d.sync += [count.eq(count + 1), self.busy.eq(~self.ends)]
         with m.Elif(self.step):
             m.d.sync += [count.eq(0), self.busy.eq(1)]
             m.d.sync += [restart.eq(self.restart), moving.eq(self.ring)]

@@ -29,14 +29,14 @@ from hw.static_region.waits import WaitMatrix
 
 RESET_CYCLES = 4
 """Region reset after an error."""
-STOP_CYCLES = 4
-"""Engines have this long to show that they are not idle."""
+STOP_CYCLES = 6
+"""Engines have this long to hear that they are to stop, and to show that they are not idle."""
 STUCK_CYCLES = 8
 """More than a command's end takes to be seen by all rings."""
 
-_EMPTY_CYCLES = 13
+_EMPTY_CYCLES = 12
 """What is left of header and completion when a checked header has nothing to do."""
-_END_CYCLES = 3
+_END_CYCLES = 4
 """Of the completion: until the count of the rest starts, and done rises after it."""
 
 _Fault = StructLayout({"code": 8, "partition": 8, "command": 16})
@@ -115,9 +115,10 @@ class Sequencer(Component):
     def elaborate(self, platform: object) -> Module:
         """Build reader, fetcher, rings and the states that a submission goes through."""
         m = Module()
-        self._clear, self._stop = Signal(), Signal()
+        self._clear, self._stop, self._stopping = Signal(), Signal(), Signal()
         self._starting, self._checking, self._finished = Signal(), Signal(), Signal()
         self._running = Signal()  # the submission can still fail
+        self._failed = Signal()  # `error` is not zero
         self._header_good = Signal()
         self._uses = Signal(self._partitions)
         self._unknown = Signal()  # a header is being read: it may name any partition
@@ -164,12 +165,12 @@ class Sequencer(Component):
                 ring.reader_done.eq(port.reader_done),
                 ring.writer_done.eq(port.writer_done),
                 port.uses.eq(self._uses[number] | (self._unknown & port.active)),
-                port.compute.eq(ring.compute & ~self._stop),
+                port.compute.eq(ring.compute),
                 port.resolved.eq(ring.resolved),
                 port.ended.eq(ring.ended),
                 port.loaded.eq(ring.loaded),
-                port.stop.eq(self._stop & self._uses[number]),
             ]
+            m.d.sync += port.stop.eq(self._stopping & self._uses[number])
             with m.If(self._starting):
                 m.d.sync += port.completed.eq(0)
             with m.Elif(ring.ended):
@@ -177,37 +178,39 @@ class Sequencer(Component):
 
     def _note_errors(self, m: Module) -> None:
         """Keep the first error; one register serves all partitions."""
-        command = Signal(16)
+        command, checked = Signal(16), Signal()
         fetcher = self._fetcher
+        m.d.sync += checked.eq(self._checking)
         for number, port in enumerate(self.ports):
             with m.If(self.error_partition == number):
                 m.d.comb += [port.error.eq(self.error), port.error_command.eq(command)]
 
         def note(code: Value | int, partition: Value | int, index: Value | int) -> None:
             m.d.sync += [self.error.eq(code), self.error_partition.eq(partition)]
-            m.d.sync += command.eq(index)
+            m.d.sync += [command.eq(index), self._failed.eq(code != 0)]
 
         engines, header, stuck = self._find_errors(m)
         with m.If(self._starting):
             note(0, 0, 0)
-        with m.Elif(self._running & (self.error == 0)):
+        with m.Elif(self._running & ~self._failed):
             with m.If(self.abort):
                 note(SequencerError.ABORTED.value, 0, 0)
             with m.Elif(engines.code != 0):
                 note(engines.code, engines.partition, engines.command)
             with m.Elif(fetcher.error):
                 note(fetcher.error_code, fetcher.error_ring, fetcher.error_command)
-            with m.Elif(self._checking & (header.code != 0)):
+            with m.Elif(checked & (header.code != 0)):
                 note(header.code, header.partition, 0)
             with m.Elif(stuck.code != 0):
                 note(stuck.code, stuck.partition, stuck.command)
 
     def _find_errors(self, m: Module) -> tuple[View, View, View]:
-        """Return what engines and modules, the header, and the rings as a whole meet.
+        """Return what engines and modules, the header, and the rings as a whole met a clock ago.
 
         Of several the lowest partition's: assignments to lower ones come later.
         """
         engines, header, stuck = Signal(_Fault), Signal(_Fault), Signal(_Fault)
+        kept = [Signal(_Fault, name=f"kept_{name}") for name in ("engines", "header", "stuck")]
         stuck_cycles = Signal(range(STUCK_CYCLES))
         waiting = Cat(
             ~used | r.finished | r.blocked for used, r in zip(self._uses, self._rings, strict=True)
@@ -229,8 +232,10 @@ class Sequencer(Component):
             waits = stuck_cycles.all() & ring.blocked
             _fault(m, stuck, waits, SequencerError.DEADLOCK, number, index)
         _fault(m, header, ~self._fetcher.magic, SequencerError.HEADER, 0)
+        for register, fault in zip(kept, (engines, header, stuck), strict=True):
+            m.d.sync += register.eq(Mux(self._clear, 0, fault))
         m.d.comb += self._header_good.eq(header.code == 0)
-        return engines, header, stuck
+        return kept[0], kept[1], kept[2]
 
     def _run(self, m: Module) -> None:
         """Go through the states of a submission."""
@@ -243,6 +248,8 @@ class Sequencer(Component):
             ),
             self._clear.eq(self._stop | self._over),
         ]
+        ending = Signal()  # it is over from the next clock on
+        m.d.sync += [self._stop.eq(self._stopping), self._over.eq(ending)]
         m.d.sync += [self.irq.eq(self._over), self.done.eq(self.done | self._over)]
         m.d.sync += self._count.eq(self._count - (self._count != 0))
         with m.If(self._over):
@@ -268,15 +275,13 @@ class Sequencer(Component):
                     m.next = "COMPLETE"
                 self._stop_if_failed(m)
             with m.State("COMPLETE"):
-                m.d.comb += self._over.eq(
-                    (self._count == 0) & self._reader.idle & (self.error == 0)
-                )
-                m.d.comb += self._running.eq(~self._over)
-                with m.If(self._over):
+                m.d.comb += ending.eq((self._count == 0) & self._reader.idle & ~self._failed)
+                m.d.comb += self._running.eq(~ending)
+                with m.If(ending):
                     m.d.sync += self.bank.eq(fetcher.bank)
                     m.next = "IDLE"
                 self._stop_if_failed(m)
-            self._build_stop(m)
+            self._build_stop(m, ending)
 
     def _begin(self, m: Module) -> None:
         """Let a good header's rings begin, if it has anything to do."""
@@ -285,31 +290,32 @@ class Sequencer(Component):
         m.d.sync += self._count.eq(_EMPTY_CYCLES)
         m.next = "RUN"
         with m.If(self._header_good):
-            with m.If((fetcher.repeat != 0) & fetcher.present.any()):
+            with m.If(fetcher.repeats & fetcher.present.any()):
                 m.d.comb += fetcher.begin.eq(1)
                 m.d.sync += self._uses.eq(fetcher.present)
             with m.Else():
                 m.next = "COMPLETE"
 
     def _stop_if_failed(self, m: Module) -> None:
-        with m.If(self.error != 0):
+        with m.If(self._failed):
             m.d.sync += self._count.eq(STOP_CYCLES - 1)
             m.next = "STOP"
 
-    def _build_stop(self, m: Module) -> None:
+    def _build_stop(self, m: Module, ending: Signal) -> None:
         """Wait for engines and reader to drain, then reset the modules that took part."""
         idle = self._reader.idle & (~self._uses | Cat(p.engines_idle for p in self.ports)).all()
+        resetting = Signal()
+        for number, port in enumerate(self.ports):
+            m.d.sync += port.region_reset.eq(resetting & self._uses[number])
         with m.State("STOP"):
-            m.d.comb += self._stop.eq(1)
+            m.d.comb += self._stopping.eq(1)
             with m.If((self._count == 0) & idle):
                 m.d.sync += self._count.eq(RESET_CYCLES - 1)
                 m.next = "RESET"
         with m.State("RESET"):
-            m.d.comb += self._stop.eq(1)
-            for number, port in enumerate(self.ports):
-                m.d.comb += port.region_reset.eq(self._uses[number])
+            m.d.comb += [self._stopping.eq(1), resetting.eq(1)]
             with m.If(self._count == 0):
-                m.d.comb += self._over.eq(1)
+                m.d.comb += ending.eq(1)
                 m.next = "IDLE"
 
 

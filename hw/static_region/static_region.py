@@ -32,11 +32,12 @@ from hw.blocks.register_file import ADDRESS_BITS as REGISTER_ADDRESS_BITS
 from hw.blocks.register_file import RegisterFile
 from hw.static_region.configuration_controller import ConfigurationController
 from hw.static_region.feature_memory import FeatureMemory
+from hw.static_region.frame_windows import far_windows
 from hw.static_region.partition import Partition
 from hw.static_region.port_feeder import ICAP
 from hw.static_region.resolved_command import ADDRESS_BITS
 from hw.static_region.sequencer import Sequencer
-from hw.static_region.stream_guard import Primitive, far_windows
+from hw.static_region.stream_guard import Primitive
 
 STATIC_ID_BITS = 64
 

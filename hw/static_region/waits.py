@@ -30,8 +30,8 @@ RingProgress = Signature(
 class WaitMatrix(Component):
     """Compares the progress of all rings with what their current commands wait for.
 
-    `over` follows a strobe of `ended` after three clocks, and a change of `waits` and `first` after
-    two. The first command of an iteration also waits until every ring has ended the iteration
+    `over` follows a strobe of `ended` after two clocks, and a change of `waits` and `first` after
+    one. The first command of an iteration also waits until every ring has ended the iteration
     `depth` before. Reset it for the next submission.
     """
 
@@ -46,12 +46,19 @@ class WaitMatrix(Component):
         leads = [Signal(LEAD_BITS, name=f"lead_{p}") for p in range(len(rings))]
         counts = [Signal(WAIT_BITS, name=f"count_{p}") for p in range(len(rings))]
         all_ahead = Signal()
+        are_ahead = [Signal(name=f"is_ahead_{p}") for p in range(len(rings))]
         m.d.comb += all_ahead.eq(
-            Cat(~r.present | (lead != 0) for r, lead in zip(rings, leads, strict=True)).all()
+            Cat(~r.present | ahead for r, ahead in zip(rings, are_ahead, strict=True)).all()
         )
         wholes = [Signal(WAIT_BITS, name=f"whole_{p}") for p in range(len(rings))]
-        for ring, lead, count, whole in zip(rings, leads, counts, wholes, strict=True):
-            m.d.sync += lead.eq(lead + ring.ended_last - (all_ahead & ring.present))
+        for ring, lead, ahead, count, whole in zip(
+            rings, leads, are_ahead, counts, wholes, strict=True
+        ):
+            falls_back = all_ahead & ring.present
+            with m.If(ring.ended_last & ~falls_back):
+                m.d.sync += [lead.eq(lead + 1), ahead.eq(1)]
+            with m.If(falls_back & ~ring.ended_last):
+                m.d.sync += [lead.eq(lead - 1), ahead.eq(lead != 1)]
             with m.If(ring.ended_last):
                 m.d.sync += [count.eq(0), whole.eq(count + ~count.all())]
             with m.Elif(ring.ended & ~count.all()):
@@ -69,5 +76,5 @@ class WaitMatrix(Component):
                     passed = ahead & (wholes[other] >= wait) | level & (counts[other] >= wait)
                     m.d.sync += done.eq((wait == 0) | (rings[other].present & passed))
                 over.append(done)
-            m.d.sync += ring.over.eq(Cat(over).all())
+            m.d.comb += ring.over.eq(Cat(over).all())
         return m

@@ -17,6 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Synthesise what changed, print a table; with `--check` only say what is out of date."""
     parser = argparse.ArgumentParser(prog="python -m hw.synthesis", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="designs (default: all)")
+    parser.add_argument(
+        "--family", choices=tuple(FAMILIES), help="one of the families (default: both)"
+    )
     parser.add_argument("--check", action="store_true", help="synthesise nothing")
     options = parser.parse_args(arguments)
     known = designs()
@@ -24,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"unknown design {unknown[0]!r}, expected some of {', '.join(known)}")
     try:
-        stale = refresh(options.names or list(known), check=options.check, say=print)
+        chosen = [options.family] if options.family else list(FAMILIES)
+        names = options.names or list(known)
+        stale = refresh(names, check=options.check, say=print, families=chosen)
     except FpgaRtError as error:
         print(f"python -m hw.synthesis: error: {error}", file=sys.stderr)
         return 1

@@ -153,18 +153,26 @@ def _carry(pins: Mapping[str, list[int | str]]) -> Iterator[tuple[int, list[int]
 
 
 def _memory(cell: Cell) -> Iterator[tuple[int, list[int], int]]:
-    """Reading is combinational, from any address; writing is clocked."""
+    """Reading is combinational, from the address of the port; writing is clocked."""
     pins, directions = cell["connections"], cell["port_directions"]
-    addresses = [
-        bit
-        for name, bits in pins.items()
-        if name.startswith(("A", "DPRA")) and directions[name] == "input"
-        for bit in _wires(bits)
-    ]
     for name, bits in pins.items():
         if directions[name] == "output":
+            address = _address_of(name)
+            inputs = [
+                bit
+                for pin, wires in pins.items()
+                if pin.startswith(address) and directions[pin] == "input"
+                for bit in _wires(wires)
+            ]
             for bit in _wires(bits):
-                yield 1, addresses, bit
+                yield 1, inputs, bit
+
+
+def _address_of(output: str) -> str:
+    """Return what the pins begin with that address an output of a distributed RAM."""
+    if output == "DPO":
+        return "DPRA"
+    return f"ADDR{output[2]}" if output.startswith("DO") and len(output) > 2 else "A"
 
 
 def _wires(bits: list[int | str]) -> list[int]:

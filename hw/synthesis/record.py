@@ -62,13 +62,20 @@ def load() -> Entries:
     return kept
 
 
-def refresh(names: Sequence[str], *, check: bool, say: Callable[[str], None]) -> list[str]:
+def refresh(
+    names: Sequence[str],
+    *,
+    check: bool,
+    say: Callable[[str], None],
+    families: Sequence[str] = tuple(FAMILIES),
+) -> list[str]:
     """Synthesise the designs whose figures are out of date; return their names.
 
     Args:
         names: of `designs()`.
         check: synthesise nothing.
         say: takes a line of progress.
+        families: some of `FAMILIES`.
 
     Raises:
         ToolchainError: a tool is missing or fails.
@@ -77,16 +84,17 @@ def refresh(names: Sequence[str], *, check: bool, say: Callable[[str], None]) ->
     for name in names:
         verilog = to_verilog(makers[name](), name)
         digest = hashlib.sha256(verilog.encode()).hexdigest()[:16]
-        entries = load()
-        if entries.get(name, {}).get("verilog") == digest:
+        kept = load().get(name, {})
+        known = kept if kept.get("verilog") == digest else {"verilog": digest}
+        missing = [family for family in families if family not in known]
+        if not missing:
             continue
         stale.append(name)
         say(f"{name}: {'out of date' if check else 'synthesising'}")
         if not check:
             with ThreadPoolExecutor() as pool:
-                found = pool.map(partial(synthesise, verilog, name), FAMILIES)
-            figures = dict(zip(FAMILIES, found, strict=True))
-            _store(load() | {name: {"verilog": digest, **figures}}, set(makers))
+                found = pool.map(partial(synthesise, verilog, name), missing)
+            _store(load() | {name: known | dict(zip(missing, found, strict=True))}, set(makers))
     return stale
 
 

@@ -95,7 +95,7 @@ def test_a_board_is_a_value() -> None:
 def test_memory_ports_round_up() -> None:
     assert [board("pynq-z2").dram.cycles(beats) for beats in (0, 1, 4, 5)] == [0, 2, 5, 7]
     assert board("pynq-z2").dram.latency_cycles == 30
-    assert board("pynq-z2").on_chip == MemoryPort(2)
+    assert board("pynq-z2").on_chip == MemoryPort(3)
     assert MemoryPort(2).cycles(9) == 9
 
 

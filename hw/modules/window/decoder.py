@@ -1,6 +1,13 @@
-"""From a descriptor to the work it comes to: products by a small serial multiplier."""
+"""From a descriptor to the work it comes to: products by a serial multiplier.
+
+Products are computed one by one, a bit of the second factor a clock up to its highest one. Some go
+on from the sum or the product before, and some only tell whether the descriptor can be computed.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -8,17 +15,15 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from fpga_rt.contract.command import COMMAND, STREAM_BYTES, CommandFlag
-from fpga_rt.modules.window_cycles import OUTPUT_ROW_BEATS
+from fpga_rt.modules.window_cycles import LINE_BYTES, OUTPUT_ROW_BEATS
 from hw.blocks.pipeline import stage
 from hw.blocks.record import record
 from hw.modules.window.operator import HEADER_BEATS, MAX_CHANNELS, WEIGHT_WORDS, Operator
-from hw.modules.window.work import LINE_BEATS, work_layout
+from hw.modules.window.work import LINE_BEATS, POSITION_BITS, work_layout
 
-_DIGIT = 8
-"""Bits of a factor that the multiplier takes a clock."""
 _FACTOR_BITS = 16
-_PRODUCTS = ("row left pixel column results across along ring top down kernel steps words").split()
-"""In the order in which they are computed."""
+_PRODUCT_BITS = 25
+"""Of a product of 16 by 8 bits, signed."""
 _NON_ZERO = (
     "input_height input_width input_channels output_height output_width output_channels"
     " kernel_height kernel_width stride_y stride_x"
@@ -26,6 +31,23 @@ _NON_ZERO = (
 _SINGLE = ("kernel_height", "kernel_width", "stride_y", "stride_x")
 
 Values = dict[str, Value]
+
+
+@dataclass(frozen=True)
+class _Product:
+    """A product, and what becomes of it.
+
+    Attributes:
+        left: the first factor.
+        right: the second factor, whose bits take a clock each.
+        follows: whether it is subtracted from the product before; else it is one of its own.
+        negative: whether it is subtracted from zero.
+    """
+
+    left: Value
+    right: Value
+    follows: Value | int = 0
+    negative: Value | int = 0
 
 
 class Decoder(wiring.Component):
@@ -55,53 +77,51 @@ class Decoder(wiring.Component):
         m = Module()
         s = self._sizes(m) | self._offer(m)
         s |= self._columns(m, s)
-        products = {name: Signal(2 * _FACTOR_BITS, name=name) for name in _PRODUCTS}
-        row, steps = products["row"], products["steps"]
-        s |= self._keep(
-            m,
-            {
-                "row_beats": ((row + STREAM_BYTES - 1) >> exact_log2(STREAM_BYTES))[:_FACTOR_BITS],
-                "word_steps": Mux(s["int4"], (steps + 1) >> 1, steps)[:_FACTOR_BITS],
-            },
-        )
-        self._multiply(m, s, products)
-        self._fill(m, s, products, self._refused(m, s, products))
+        kept = {
+            name: Signal(bits, name=name)
+            for name, bits in (
+                ("row", _PRODUCT_BITS), ("start", POSITION_BITS), ("pixel", POSITION_BITS),
+                ("column", POSITION_BITS), ("results", _PRODUCT_BITS), ("words", _PRODUCT_BITS),
+                ("across", 1), ("along", 1), ("ring", _PRODUCT_BITS),
+                ("top", exact_log2(LINE_BEATS)), ("down", exact_log2(LINE_BEATS)),
+            )
+        }  # fmt: skip
+        s["row_beats"] = stage(m, _beats(kept["row"][: LINE_BYTES.bit_length()]), "row_beats")
+        large = self._multiply(m, s, kept)
+        if not self._operator.folds:
+            kept["column"] = s["pitch"]
+        self._fill(m, s, kept, self._refused(m, s, kept) | large)
         return m
 
     def _sizes(self, m: Module) -> Values:
         """Return what follows from sums and comparisons."""
         c, o = self.descriptor, self._operator
-        whole = (c.input_width == 1) | (c.input_pixel_pitch == c.input_channels)
-        padded = Cat(Const(0, 3), (c.input_channels + STREAM_BYTES - 1)[3:])
-        slots = Signal(9)
-        m.d.sync += slots.eq(c.kernel_height + Mux(c.output_height == 1, 0, c.stride_y))
-        output_whole = (c.output_width == 1) | (c.output_pixel_pitch == c.output_channels)
-        return self._keep(
+        whole = stage(m, (c.input_width == 1) | (c.input_pixel_pitch == c.input_channels), "whole")
+        output_whole = stage(
             m,
-            {
-                "whole": whole,
-                "pitch": Mux(whole, c.input_channels, padded)[:_FACTOR_BITS],
-                "wraps": slots < c.input_height,
-                "slots": Mux(slots < c.input_height, slots, c.input_height)[:9],
-                "output_whole": output_whole,
-                "piece_results": Mux(
-                    output_whole, c.output_channels, (c.output_channels + STREAM_BYTES - 1) >> 3
-                ),
-                "groups": (c.output_channels + o.outputs - 1) >> exact_log2(o.outputs),
-                "tail": c.input_channels[:3],
-                "int4": (c.flags & CommandFlag.WEIGHTS_INT4).any(),
-                "fused": (c.flags & CommandFlag.FUSED_ADDITION).any(),
-                "streamed": (c.flags & CommandFlag.STREAMED_WEIGHTS).any(),
-            },
+            (c.output_width == 1) | (c.output_pixel_pitch == c.output_channels),
+            "output_whole",
         )
-
-    def _keep(self, m: Module, values: Values) -> Values:
-        """Return registers of values."""
-        kept: Values = {}
-        for name, value in values.items():
-            kept[name] = Signal(value.shape(), name=name)
-            m.d.sync += kept[name].eq(value)
-        return kept
+        tail, pixel_beats = c.input_channels[:3], _beats(c.input_channels)
+        slots = stage(m, c.kernel_height + Mux(c.output_height == 1, 0, c.stride_y), "all_slots")
+        wraps = stage(m, slots < c.input_height, "wraps")
+        piece_results = Mux(output_whole, c.output_channels, _beats(c.output_channels))
+        return {
+            "whole": whole,
+            "pitch": stage(m, Mux(whole, c.input_channels, pixel_beats << 3)[:16], "pitch"),
+            "pixel_beats": pixel_beats,
+            "wraps": wraps,
+            "slots": stage(m, Mux(wraps, slots, c.input_height[:9]), "slots"),
+            "output_whole": output_whole,
+            "piece_results": stage(m, piece_results, "piece_results"),
+            "groups": stage(m, _ceil(c.output_channels[:9], exact_log2(o.outputs)), "groups"),
+            "tail": tail,
+            "reach_x": stage(m, c.input_width + (c.pad_left + c.stride_x), "reach_x"),
+            "reach_y": stage(m, c.input_height + (c.pad_top + c.stride_y), "reach_y"),
+            "int4": (c.flags & CommandFlag.WEIGHTS_INT4).any(),
+            "fused": (c.flags & CommandFlag.FUSED_ADDITION).any(),
+            "streamed": (c.flags & CommandFlag.STREAMED_WEIGHTS).any(),
+        }
 
     def _offer(self, m: Module) -> Values:
         """Look the operation up."""
@@ -121,7 +141,7 @@ class Decoder(wiring.Component):
             }
         )
         found = Signal(layout)
-        all_depth = (c.input_channels + o.lanes - 1) >> exact_log2(o.lanes)
+        all_depth = _ceil(c.input_channels, exact_log2(o.lanes))
         m.d.sync += found.offered.eq(0)
         for code, offer in o.offers.items():
             with m.If(c.operation == code):
@@ -142,12 +162,14 @@ class Decoder(wiring.Component):
     def _columns(self, m: Module, s: Values) -> Values:
         """Count the steps across the kernel: its width over the columns that share a step."""
         c, o = self.descriptor, self._operator
+        if not o.folds:
+            return {"column_steps": c.kernel_width, "counted": Const(1), "fold": Const(1)}
         fold, most = Signal(range(o.lanes + 2), init=1), Signal(range(o.lanes + 2), init=1)
         m.d.sync += [most.eq(1), fold.eq(Mux(c.kernel_width < most, c.kernel_width, most))]
         with m.If(s["per_channel"]):
             m.d.sync += fold.eq(1)
         with m.Switch(c.input_channels):
-            for channels in range(1, o.lanes // 2 + 1 if o.folds else 0):
+            for channels in range(1, o.lanes // 2 + 1):
                 with m.Case(channels):
                     m.d.sync += most.eq(o.lanes // channels)
         column_steps, left, counted = Signal(8), Signal(signed(10)), Signal()
@@ -160,115 +182,135 @@ class Decoder(wiring.Component):
             m.d.sync += counted.eq(left <= fold)
         return {"fold": fold, "column_steps": column_steps, "counted": counted}
 
-    def _multiply(self, m: Module, s: Values, products: dict[str, Signal]) -> None:
-        """Compute the products one by one, a digit a clock; none takes the one right before it."""
-        factors = list(self._factors(s, products).items())
-        index, digit = Signal(range(len(factors) + 2)), Signal(range(1 + _FACTOR_BITS // _DIGIT))
-        a, b, total, upper = Signal(32), Signal(_FACTOR_BITS), Signal(32), Signal(32)
-        waiting = Signal(2)
-        parts = [Mux(b[bit], a, 0) << bit for bit in range(_DIGIT)]
-        kernel = [name for name, _ in factors].index("kernel")
-        m.d.sync += waiting.eq(Cat(self.start, waiting))
-        with m.If(self.start | waiting.any()):
-            m.d.sync += [index.eq(0), digit.eq(0), self.done.eq(0)]
-        with m.Elif(digit != 0):
-            m.d.sync += [
-                total.eq(total + _sum(parts[: _DIGIT // 2])),
-                upper.eq(upper + _sum(parts[_DIGIT // 2 :])),
-                a.eq(a << _DIGIT),
-                b.eq(b >> _DIGIT),
-                digit.eq(digit - 1),
-            ]
-        with m.Elif(index == len(factors) + 1):
-            m.d.sync += self.done.eq(1)
-        with m.Elif((index != kernel) | s["counted"]):
-            m.d.sync += [index.eq(index + 1), total.eq(0), upper.eq(0)]
-            with m.Switch(index):
-                for number, (_, (left, right)) in enumerate(factors):
-                    with m.Case(number):
-                        digits = -(-len(right) // _DIGIT)
-                        m.d.sync += [a.eq(left), b.eq(right), digit.eq(digits)]
-            for number, (name, _) in enumerate(factors):
-                with m.If(index == number + 1):
-                    m.d.sync += products[name].eq(total + upper)
-
-    def _factors(self, s: Values, p: dict[str, Signal]) -> dict[str, tuple[Value, Value]]:
-        """Return the factors of each product; the digits of the second are taken."""
-        c = self.descriptor
-        return {
-            "row": (s["pitch"], c.input_width),
-            "pixel": (s["pitch"], c.stride_x),
-            "kernel": (s["column_steps"], c.kernel_height),
-            "left": (s["pitch"], c.pad_left),
-            "steps": (p["kernel"], s["depth"][: exact_log2(4 * WEIGHT_WORDS)]),
-            "column": (s["pitch"], s["fold"]),
-            "results": (s["piece_results"], c.output_width),
-            "words": (s["word_steps"], s["groups"][:9]),
-            "across": (c.output_width, c.stride_x),
-            "along": (c.output_height, c.stride_y),
-            "ring": (s["row_beats"], s["slots"]),
-            "top": (s["row_beats"], c.pad_top),
-            "down": (s["row_beats"], c.stride_y),
+    def _products(self, s: Values, total: Value) -> dict[str, _Product]:
+        """Return the products in their order; none takes the one right before it but as `total`."""
+        c, o = self.descriptor, self._operator
+        one = Const(1, 1)
+        wrapped = s["wraps"] & c.pad_top.any()
+        products = {
+            "row": _Product(s["pitch"], c.input_width),
+            "start": _Product(s["pitch"], c.pad_left, negative=1),
+            "pixel": _Product(s["pitch"], c.stride_x),
+            "results": _Product(s["piece_results"], c.output_width),
+            "": _Product(c.output_width, c.stride_x),
+            "across": _Product(s["reach_x"], one, follows=1),
+            " ": _Product(c.output_height, c.stride_y),
+            "along": _Product(s["reach_y"], one, follows=1),
+            "ring": _Product(s["row_beats"], s["slots"]),
+            "top": _Product(s["row_beats"], c.pad_top, follows=wrapped, negative=1),
+            "down": _Product(s["row_beats"], c.stride_y),
         }
+        if o.folds:
+            products["column"] = _Product(s["pitch"], s["fold"])
+        if o.word_beats:
+            steps = total[:-1]
+            products["kernel"] = _Product(s["column_steps"], c.kernel_height)
+            if any(offer.depth != 1 for offer in o.offers.values()):
+                products["steps"] = _Product(steps, s["depth"])
+            word_steps = Mux(s["int4"], (steps + 1) >> 1, steps)
+            products["words"] = _Product(word_steps, s["groups"])
+        return products
+
+    def _multiply(self, m: Module, s: Values, kept: dict[str, Signal]) -> Signal:
+        """Compute the products one by one; return whether one is too large for anything."""
+        a, b, total = Signal(_PRODUCT_BITS), Signal(_FACTOR_BITS), Signal(_PRODUCT_BITS)
+        products = self._products(s, total)
+        names = list(products)
+        at = Signal(len(names) + 2)  # one bit, of the next product
+        negative, large, settled, busy = Signal(), Signal(), Signal(2), Signal()
+        m.d.sync += settled.eq(Cat(self.start, settled))
+        held = at[names.index("kernel")] & ~s["counted"] if "kernel" in names else Const(0)
+        follows = _any(at, (product.follows for product in products.values()))
+        subtracts = follows | _any(at, (product.negative for product in products.values()))
+        term = (a & b[0].replicate(_PRODUCT_BITS)) ^ negative.replicate(_PRODUCT_BITS)
+        with m.If(self.start | settled.any()):
+            m.d.sync += [at.eq(1), busy.eq(0), self.done.eq(0), large.eq(0)]
+        with m.Elif(busy):
+            m.d.sync += [
+                total.eq((Cat(1, total) + Cat(negative, term)) >> 1),
+                a.eq(a << 1),
+                b.eq(b >> 1),
+                busy.eq(b[1:].any()),
+                large.eq(large | a[-1]),
+            ]
+        with m.Elif(at[-1]):
+            m.d.sync += self.done.eq(1)
+        with m.Elif(~held):
+            m.d.sync += [
+                at.eq(at << 1),
+                busy.eq(1),
+                a.eq(_any(at, (product.left for product in products.values()))),
+                b.eq(_any(at, (product.right for product in products.values()))),
+                negative.eq(subtracts),
+            ]
+            with m.If(~follows):
+                m.d.sync += total.eq(0)
+            for name, register in kept.items():
+                if name in names:
+                    with m.If(at[names.index(name) + 1]):
+                        value = total[-1] if name in ("across", "along") else total
+                        m.d.sync += register.eq(value)
+        return large
 
     def _refused(self, m: Module, s: Values, p: dict[str, Signal]) -> Value:
         """Tell whether the module cannot compute a descriptor."""
         c, o = self.descriptor, self._operator
-        table_beats = HEADER_BEATS + Mux(s["in_table"], c.output_channels, 0)
-        depth_words = Mux(s["by_depth"], s["depth"], 0)
-        words = Mux(s["by_steps"], p["words"], depth_words)
-        single = Cat(*(c[name] != 1 for name in _SINGLE)).any() | c.pad_top.any()
-        single |= c.pad_left.any() | (c.input_height != c.output_height)
-        single |= c.input_width != c.output_width
         terms = [
             ~s["offered"],
             s["fused"] & ~s["fuses"],
             s["streamed"],
-            c.table_beats != table_beats,
-            c.weights_beats != words << exact_log2(o.word_beats)
-            if o.word_beats
-            else c.weights_beats.any(),
-            words > WEIGHT_WORDS,
-            *(c[name] == 0 for name in _NON_ZERO),
+            c.table_beats != Mux(s["in_table"], c.output_channels, 0)[:10] + HEADER_BEATS,
             c.output_channels > MAX_CHANNELS,
-            s["per_channel"] & (c.input_channels != c.output_channels),
-            s["residual"] & single,
+            *(c[name] == 0 for name in _NON_ZERO),
             c.pad_top >= c.kernel_height,
             c.pad_left >= c.kernel_width,
+            p["row"] > LINE_BYTES,
             p["ring"] > LINE_BEATS,
-            p["results"] > self._most_results(s),
-            p["across"] >= c.input_width + c.pad_left + c.stride_x,
-            p["along"] >= c.input_height + c.pad_top + c.stride_y,
-            (s["fold"] != 1) & ~s["whole"],
+            self._result_beats(s, p) > OUTPUT_ROW_BEATS,
+            ~p["across"],
+            ~p["along"],
         ]
+        if any(offer.per_channel for offer in o.offers.values()):
+            terms += [s["per_channel"] & (c.input_channels != c.output_channels)]
+        if any(offer.residual for offer in o.offers.values()):
+            several = [c[name] != 1 for name in _SINGLE] + [c.pad_top.any(), c.pad_left.any()]
+            several += [c.input_height != c.output_height, c.input_width != c.output_width]
+            terms += [s["residual"] & term for term in several]
+        if o.folds:
+            terms += [(s["fold"] != 1) & ~s["whole"]]
+        if o.word_beats:
+            words = Mux(s["by_steps"], p["words"], Mux(s["by_depth"], s["depth"], 0))
+            words = stage(m, words, "all_words")
+            terms += [c.weights_beats != words << exact_log2(o.word_beats), words > WEIGHT_WORDS]
+        else:
+            terms += [c.weights_beats.any()]
         return Cat(stage(m, term, "wrong") for term in terms).any()
 
-    def _most_results(self, s: Values) -> Value:
-        return Mux(s["output_whole"], OUTPUT_ROW_BEATS * STREAM_BYTES, OUTPUT_ROW_BEATS)
+    def _result_beats(self, s: Values, p: dict[str, Signal]) -> Value:
+        return Mux(s["output_whole"], _beats(p["results"]), p["results"])
 
-    def _fill(self, m: Module, s: Values, p: dict[str, Signal], refused: Signal) -> None:
+    def _fill(self, m: Module, s: Values, p: dict[str, Signal], refused: Value) -> None:
         """Give the work."""
         c, o, w = self.descriptor, self._operator, self.work
-        wraps_to = Mux(s["wraps"] & c.pad_top.any(), p["ring"], 0)
-        results = (p["results"] + STREAM_BYTES - 1) >> 3
+        last = c.output_channels[: exact_log2(o.outputs)]
         m.d.comb += [
             w.refused.eq(refused),
             w.mode.operation.eq(c.operation),
             w.mode.fused.eq(s["fused"]),
             w.mode.int4.eq(s["int4"]),
-            w.rows.eq(c.output_height - 1),
-            w.columns.eq(c.output_width - 1),
-            w.groups.eq(s["groups"] - 1),
-            w.last_count.eq((c.output_channels - 1)[: exact_log2(o.outputs)] + 1),
+            w.rows.eq(c.output_height),
+            w.columns.eq(c.output_width),
+            w.groups.eq(s["groups"]),
+            w.last_count.eq(Cat(last, last == 0)),
             w.output_whole.eq(s["output_whole"]),
-            w.kernel_rows.eq(c.kernel_height - 1),
-            w.kernel_columns.eq(s["column_steps"] - 1),
-            w.depth.eq(s["depth"] - 1),
+            w.kernel_rows.eq(c.kernel_height),
+            w.kernel_columns.eq(s["column_steps"]),
+            w.depth.eq(s["depth"]),
             w.per_channel.eq(s["per_channel"]),
             w.by_depth.eq(s["by_depth"]),
             w.residual.eq(s["residual"] | s["fused"]),
             w.least.eq(Mux(s["fused"], s["fused_least"], s["least"])),
-            w.left.eq(p["left"]),
+            w.start.eq(p["start"]),
             w.row.eq(p["row"]),
             w.pixel.eq(p["pixel"]),
             w.column.eq(p["column"]),
@@ -279,21 +321,34 @@ class Decoder(wiring.Component):
                 )
             ),
             w.row_beats.eq(s["row_beats"]),
-            w.piece_beats.eq(Mux(s["whole"], s["row_beats"], s["pitch"] >> 3)),
+            w.piece_beats.eq(Mux(s["whole"], s["row_beats"], s["pixel_beats"])),
             w.ring.eq(p["ring"]),
-            w.top.eq(wraps_to - p["top"]),
+            w.top.eq(p["top"]),
             w.down.eq(p["down"]),
             w.wraps.eq(s["wraps"]),
             w.input_rows.eq(c.input_height),
             w.first_rows.eq(c.kernel_height - c.pad_top),
             w.pad_top.eq(c.pad_top),
             w.stride_y.eq(c.stride_y),
-            w.result_beats.eq(Mux(s["output_whole"], results, p["results"])),
+            w.result_beats.eq(self._result_beats(s, p)),
         ]
 
 
-def _sum(terms: list[Value]) -> Value:
-    """Return a sum whose adders are a tree."""
-    while len(terms) > 1:
-        terms = [terms[at] + terms[at + 1] for at in range(0, len(terms), 2)]
-    return terms[0]
+def _ceil(value: Value, bits: int) -> Value:
+    """Return a value over a power of two, rounded up."""
+    return value[bits:] + value[:bits].any()
+
+
+def _beats(size_bytes: Value) -> Value:
+    return _ceil(size_bytes, exact_log2(STREAM_BYTES))
+
+
+def _any(chosen: Value, values: Iterable[Value | int]) -> Value:
+    """Return the value of the bit that is chosen, zero if there is none of it."""
+    result: Value = Const(0)
+    for bit, value in zip(chosen, values, strict=False):
+        if not isinstance(value, int):
+            result = result | (value & bit.replicate(len(value)))
+        elif value:
+            result = result | bit
+    return result

@@ -32,7 +32,8 @@ class Intake(wiring.Component):
         table: Out, a beat of a table to keep, when `table_valid`.
         weights: Out, a beat of weights to keep, when `weights_valid`.
         slot: Out, where the table and the weights of the oldest command are kept.
-        filled: Out, the oldest command is in, with all that belongs to it.
+        renew: Out, strobe, the header that came last is that of the oldest command.
+        filled: Out, the oldest command is in, with all that belongs to it; behind `renew`.
         work: Out, the oldest command, when `filled`.
         release: In, the oldest command has ended; its slot is free.
     """
@@ -49,6 +50,7 @@ class Intake(wiring.Component):
                 "weights": Out(WeightWrite),
                 "weights_valid": Out(1),
                 "slot": Out(1),
+                "renew": Out(1),
                 "filled": Out(1),
                 "work": Out(work_layout(operator.outputs)),
                 "release": In(1),
@@ -71,6 +73,7 @@ class Intake(wiring.Component):
             m.d.sync += filled.bit_select(self.slot, 1).eq(0)
             m.d.sync += [self.slot.eq(~self.slot), self.filled.eq(0)]
         with m.Elif(filled.bit_select(self.slot, 1) & ~self.filled):
+            m.d.comb += self.renew.eq(1)
             m.d.sync += [self.work.eq(decoder.work), self.filled.eq(1)]
 
         with m.FSM():

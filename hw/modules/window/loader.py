@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fpga_rt.contract.command import STREAM_BYTES
 from fpga_rt.modules.window_cycles import OUTPUT_ROW_BEATS
 from hw.blocks.boundary import STREAM_BITS
+from hw.modules.window.loop import loop
 from hw.modules.window.work import LINE_BEATS, work_layout
 
 RESIDUAL_BEATS = 2 * OUTPUT_ROW_BEATS
@@ -48,87 +49,83 @@ class Loader(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Return the counters of rows and beats."""
+        """Return the states, and the counters of rows and beats."""
         m = Module()
         work = self.work
-        rows_left, output_rows = Signal(16), Signal(16)
-        rows = Signal(16)
-        left = Signal(range(LINE_BEATS + 1))
-        with m.FSM() as fsm:
+        first, exhausted = Signal(), Signal()
+        begin, done, last_beat, last_output = Signal(), Signal(), Signal(), Signal()
+        last_residual = Signal()
+        with m.FSM():
             with m.State("IDLE"):
+                m.d.sync += [first.eq(1), exhausted.eq(0), self.residual_address.eq(0)]
                 with m.If(self.start):
-                    m.d.sync += [
-                        rows_left.eq(work.input_rows),
-                        output_rows.eq(work.rows),
-                        self.line_address.eq(0),
-                        self.residual_address.eq(0),
-                    ]
-                    m.next = "FIRST"
-            with m.State("FIRST"):
-                m.d.sync += rows.eq(_lesser(rows_left, work.first_rows))
-                m.next = "BEGIN"
+                    m.next = "NEXT"
             with m.State("NEXT"):
-                m.d.sync += rows.eq(_lesser(rows_left, work.stride_y))
+                m.d.sync += begin.eq(1)
                 m.next = "BEGIN"
             with m.State("BEGIN"):
-                m.d.sync += [rows_left.eq(rows_left - rows), left.eq(work.row_beats)]
+                m.d.sync += begin.eq(0)
                 m.next = "ROWS"
-                with m.If(rows == 0):
-                    self._after_rows(m, left)
+                with m.If(exhausted):
+                    self._after_rows(m)
             with m.State("ROWS"):
-                self._row(m, rows, left)
+                m.d.comb += [self.input.ready.eq(1), self.line_write.eq(self.input.valid)]
+                with m.If(self.input.valid & last_beat & done):
+                    self._after_rows(m)
             with m.State("RESIDUAL"):
                 m.d.comb += [self.input.ready.eq(1), self.residual_write.eq(self.input.valid)]
                 with m.If(self.input.valid):
                     m.d.sync += self.residual_address.eq(self.residual_address + 1)
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
+                    with m.If(last_residual):
                         m.d.sync += self.loaded.eq(1)
                         m.next = "LOADED"
             with m.State("LOADED"):
                 with m.If(self.row_begins):
-                    m.d.sync += [self.loaded.eq(0), output_rows.eq(output_rows - 1)]
+                    m.d.sync += [self.loaded.eq(0), first.eq(0)]
                     m.next = "NEXT"
-                    with m.If(output_rows == 0):
+                    with m.If(last_output):
                         m.next = "IDLE"
-        m.d.comb += self.beat.eq(self._defined(m, fsm.ongoing("RESIDUAL")))
+
+        row_taken = self.line_write & last_beat
+        added = Mux(first, work.first_rows, work.stride_y)
+        enough = loop(m, "added_row", added, begin, row_taken).last
+        last_row = loop(m, "input_row", work.input_rows, self.start, row_taken).last
+        with m.If(row_taken & last_row):
+            m.d.sync += exhausted.eq(1)
+        residual = loop(m, "residual_beat", work.result_beats, begin, self.residual_write)
+        m.d.comb += [
+            done.eq(enough | last_row),
+            last_beat.eq(loop(m, "beat", work.row_beats, begin, self.line_write).last),
+            last_residual.eq(residual.last),
+            last_output.eq(loop(m, "output_row", work.rows, self.start, self.row_begins).last),
+        ]
+        self._write(m)
         return m
 
-    def _row(self, m: Module, rows: Signal, left: Signal) -> None:
-        """Write beats of the input, row behind row."""
-        work = self.work
-        m.d.comb += [self.input.ready.eq(1), self.line_write.eq(self.input.valid)]
-        with m.If(self.input.valid):
-            wraps = work.wraps & (self.line_address == work.ring - 1)
-            m.d.sync += self.line_address.eq(Mux(wraps, 0, self.line_address + 1))
-            m.d.sync += left.eq(left - 1)
-            with m.If(left == 1):
-                m.d.sync += [rows.eq(rows - 1), left.eq(work.row_beats)]
-                with m.If(rows == 1):
-                    self._after_rows(m, left)
-
-    def _after_rows(self, m: Module, left: Signal) -> None:
+    def _after_rows(self, m: Module) -> None:
         """Go on when the rows of the input are in."""
         with m.If(self.work.residual):
-            m.d.sync += left.eq(self.work.result_beats)
             m.next = "RESIDUAL"
         with m.Else():
             m.d.sync += self.loaded.eq(1)
             m.next = "LOADED"
 
-    def _defined(self, m: Module, of_residual: Value) -> Value:
-        """Return the beat with zeros above the bytes of a piece of a row of the input."""
-        left, last = Signal(range(LINE_BEATS + 1)), Signal()
-        with m.If(self.row_begins | self.start | (self.line_write & last)):
-            m.d.sync += [left.eq(self.work.piece_beats), last.eq(self.work.piece_beats == 1)]
+    def _write(self, m: Module) -> None:
+        """Count addresses, and give beats with zeros above the bytes of a piece of the input."""
+        work = self.work
+        last_line = loop(m, "line", work.ring, self.start, self.line_write).last
+        with m.If(self.start | (self.line_write & last_line)):
+            m.d.sync += self.line_address.eq(0)
         with m.Elif(self.line_write):
-            m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
-        cut = last & ~of_residual
-        return Cat(
-            Mux(cut & ~self.work.kept[byte], 0, self.input.payload.word_select(byte, 8))
-            for byte in range(STREAM_BYTES)
+            m.d.sync += self.line_address.eq(self.line_address + 1)
+        cut = loop(m, "piece", work.piece_beats, self.start, self.line_write).last
+        m.d.comb += self.beat.eq(
+            Cat(
+                Mux(
+                    cut & self.line_write & ~work.kept[byte],
+                    0,
+                    self.input.payload.word_select(byte, 8),
+                )
+                for byte in range(STREAM_BYTES)
+            )
         )
-
-
-def _lesser(a: Value, b: Value) -> Value:
-    return Mux(a < b, a, b)

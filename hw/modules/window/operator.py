@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -105,8 +105,9 @@ class Operator(wiring.Component):
     Attributes:
         table: In, a beat of a table to keep, when `table_valid`.
         weights: In, a beat of weights to keep, when `weights_valid`.
-        slot: In, the table and weights that count; stable while a command computes, and four
+        slot: In, the channels and weights that count; stable while a command computes, and four
             clocks before its first step.
+        renew: In, strobe, the header that came last counts from now on; as long before.
         mode: In, what the command asks for; stable like `slot`.
         pad_value: Out, the table's.
         step: In, when `step_valid`.
@@ -146,6 +147,7 @@ class Operator(wiring.Component):
                 "weights": In(WeightWrite),
                 "weights_valid": In(1),
                 "slot": In(1),
+                "renew": In(1),
                 "mode": In(Mode),
                 "pad_value": Out(signed(8)),
                 "step": In(step_layout(self.lanes, self.outputs)),
@@ -164,16 +166,13 @@ class Operator(wiring.Component):
         )
 
     def header(self, m: Module) -> data.View:
-        """Keep the headers; return the one that counts, and give its `pad_value`."""
-        kept = [Signal(record(HEADER), name=f"header{slot}") for slot in range(SLOTS)]
-        for slot, header in enumerate(kept):
-            chosen = self.table_valid & self.table.header & (self.table.slot == slot)
-            for beat in range(HEADER_BEATS):
-                with m.If(chosen & (self.table.index == beat)):
-                    part = header.as_value()[beat * STREAM_BITS : (beat + 1) * STREAM_BITS]
-                    m.d.sync += part.eq(self.table.beat)
-        current = Signal(record(HEADER), name="header")
-        m.d.sync += current.eq(Mux(self.slot, kept[1].as_value(), kept[0].as_value()))
+        """Keep headers; return the one that counts, and give its `pad_value`."""
+        latest = Signal(record(HEADER), name="latest_header", reset_less=True)
+        current = Signal(record(HEADER), name="header", reset_less=True)
+        with m.If(self.table_valid & self.table.header):
+            m.d.sync += latest.eq(Cat(latest.as_value()[STREAM_BITS:], self.table.beat))
+        with m.If(self.renew):
+            m.d.sync += current.eq(latest)
         m.d.comb += self.pad_value.eq(current.pad_value)
         return current
 

@@ -56,6 +56,7 @@ class Residual(wiring.Component):
             rows.write_address.eq(self.address),
             rows.beat.eq(self.beat),
             rows.read_address.eq(pointer),
+            rows.inside.eq(-1),
             self.bytes.eq(rows.bytes),
         ]
         return m

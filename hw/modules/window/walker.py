@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.blocks.pipeline import stage
+from hw.modules.window.loop import Loop, loop
 from hw.modules.window.operator import MAX_CHANNELS, WEIGHT_WORDS, target_layout
 from hw.modules.window.work import LINE_BEATS, POSITION_BITS, work_layout
 
@@ -32,6 +35,26 @@ def place_layout(outputs: int) -> data.StructLayout:
             "to": target_layout(outputs),
         }
     )
+
+
+class Ends(NamedTuple):
+    """What ends with a step.
+
+    Attributes:
+        row_begins: there is no step, an output row begins.
+        kernel_column: the bytes of a step across the kernel.
+        kernel_row: a row of the kernel.
+        window: the steps of a group.
+        pixel: all groups of an output pixel.
+        row: an output row.
+    """
+
+    row_begins: Value
+    kernel_column: Value
+    kernel_row: Value
+    window: Value
+    pixel: Value
+    row: Value
 
 
 class Walker(wiring.Component):
@@ -79,55 +102,64 @@ class Walker(wiring.Component):
             step.eq(walking & (~first | self._paced(m, step & first))),
             self.row_begins.eq(self.running & ~walking & self.loaded & self.room),
         ]
-        last_depth = self._loop(m, "depth", work.depth, step)
-        column = self._loop(m, "kernel_column", work.kernel_columns, step & last_depth)
-        last_column = last_depth & column
-        row = self._loop(m, "kernel_row", work.kernel_rows, step & last_column)
-        last_step = last_column & row
+        depth = loop(m, "depth", work.depth, self.start, step)
+        kernel_row, window = self._kernel(m, step, depth)
         group_ended, pixel_ended, row_ended = Signal(), Signal(), Signal()
-        last_group = self._loop(m, "group", work.groups, group_ended)
-        pixel_ends = last_step & last_group
-        row_closes = self._loop(m, "column", work.columns, pixel_ended)
-        row_ends = pixel_ends & row_closes
+        groups = loop(m, "group", work.groups, self.start, group_ended)
+        columns = loop(m, "column", work.columns, self.start, pixel_ended)
+        last_group, row_closes = groups.last, Signal(reset_less=True)
+        with m.If(self.start | group_ended):
+            m.d.sync += row_closes.eq(groups.coming & columns.after(self.start | pixel_ended))
+        ends = Ends(
+            self.row_begins,
+            depth.last,
+            kernel_row,
+            window,
+            window & last_group,
+            window & row_closes,
+        )
         m.d.sync += [
-            group_ended.eq(step & last_step),
-            pixel_ended.eq(step & pixel_ends),
-            row_ended.eq(step & row_ends),
+            group_ended.eq(step & ends.window),
+            pixel_ended.eq(step & ends.pixel),
+            row_ended.eq(step & ends.row),
         ]
-        last_row = self._loop(m, "row", work.rows, row_ended)
+        command_closes = loop(m, "row", work.rows, self.start, row_ended).last
         group = Signal(range(MAX_CHANNELS))
         m.d.comb += [
             self.place_valid.eq(step),
             place.first.eq(first),
-            place.last.eq(last_step),
+            place.last.eq(window),
             place.group.eq(group),
             place.to.count.eq(Mux(last_group, work.last_count, self._outputs)),
-            place.to.ends.eq(last_group & (~work.output_whole | row_closes)),
-            place.to.row_ends.eq(last_group & row_closes),
+            place.to.ends.eq((last_group & ~work.output_whole) | row_closes),
+            place.to.row_ends.eq(row_closes),
         ]
         with m.If(step):
-            m.d.sync += first.eq(last_step)
-            with m.If(row_ends):
-                m.d.sync += [walking.eq(0), self.running.eq(~last_row)]
+            m.d.sync += first.eq(window)
+            with m.If(ends.row):
+                m.d.sync += [walking.eq(0), self.running.eq(~command_closes)]
         with m.If(group_ended):
             m.d.sync += group.eq(Mux(last_group, 0, group + 1))
         with m.If(self.row_begins):
             m.d.sync += walking.eq(1)
         with m.If(self.start):
             m.d.sync += self.running.eq(1)
-        self._positions(m, step, last_depth, last_column, last_step, pixel_ends)
-        self._rows(m, step, last_column, last_step, row_ended)
-        self._weights(m, step, last_depth, last_step, pixel_ends)
+        self._positions(m, step, ends)
+        self._rows(m, step, ends)
+        self._weights(m, step, ends)
         return m
 
-    def _loop(self, m: Module, name: str, most: Value, advance: Value) -> Signal:
-        """Count from 0 to `most` and again; return whether it is there, as a register."""
-        left, last = Signal.like(most, name=f"{name}_left"), Signal(name=f"{name}_last")
-        with m.If(self.start | (advance & last)):
-            m.d.sync += [left.eq(most), last.eq(most == 0)]
-        with m.Elif(advance):
-            m.d.sync += [left.eq(left - 1), last.eq(left == 1)]
-        return last
+    def _kernel(self, m: Module, step: Value, depth: Loop) -> tuple[Signal, Signal]:
+        """Count across and down the kernel; return whether its row and the window end."""
+        work, start = self.work, self.start
+        kernel_row, window = Signal(reset_less=True), Signal(reset_less=True)
+        columns = loop(m, "kernel_column", work.kernel_columns, start, step & depth.last)
+        rows = loop(m, "kernel_row", work.kernel_rows, start, step & kernel_row)
+        row_coming = depth.coming & columns.after(start | depth.last)
+        with m.If(start | step):
+            m.d.sync += kernel_row.eq(row_coming)
+            m.d.sync += window.eq(row_coming & rows.after(start | kernel_row))
+        return kernel_row, window
 
     def _paced(self, m: Module, begins: Value) -> Signal:
         """Return whether enough clocks have passed since a group began, as a register."""
@@ -138,65 +170,59 @@ class Walker(wiring.Component):
             m.d.sync += [left.eq(left - 1), passed.eq(left == 1)]
         return passed
 
-    def _positions(
-        self,
-        m: Module,
-        step: Value,
-        last_depth: Value,
-        last_column: Value,
-        last_step: Value,
-        pixel_ends: Value,
-    ) -> None:
-        """Move along a row: within a pixel, across the kernel, to the next group and pixel."""
-        work = self.work
-        now = Signal(signed(POSITION_BITS))
-        across, window, pixel = Signal.like(now), Signal.like(now), Signal.like(now)
-        next_pixel, next_window = pixel + work.pixel, window + self._group_bytes()
-        next_across = across + work.column
+    def _positions(self, m: Module, step: Value, ends: Ends) -> None:
+        """Move along a row: within a pixel, across the kernel, to the next group and pixel.
+
+        Where each of these began is kept; all go on by one sum.
+        """
+        work, bits = self.work, POSITION_BITS
+        now = Signal(signed(bits), reset_less=True)
+        across, window, pixel = (
+            Signal(bits, name=name, reset_less=True) for name in ("across", "window", "pixel")
+        )
+        base, more = Signal(bits), Signal(bits)
+        group = Mux(work.per_channel, self._outputs, 0)
+        with m.If(ends.row_begins | ends.pixel):
+            m.d.comb += [base.eq(pixel), more.eq(Mux(ends.row_begins, work.start, work.pixel))]
+        with m.Elif(ends.kernel_row):
+            m.d.comb += [base.eq(window), more.eq(Mux(ends.window, group, 0))]
+        with m.Elif(ends.kernel_column):
+            m.d.comb += [base.eq(across), more.eq(work.column)]
+        with m.Else():
+            m.d.comb += [base.eq(now), more.eq(self._lanes)]
+        place = (base + more)[:bits]
         m.d.comb += self.place.position.eq(now)
-        with m.If(self.row_begins):
-            start = (-work.left)[:POSITION_BITS].as_signed()
-            m.d.sync += [now.eq(start), across.eq(start), window.eq(start), pixel.eq(start)]
-        with m.Elif(step):
-            m.d.sync += now.eq(now + self._lanes)
-            with m.If(pixel_ends):
-                m.d.sync += [register.eq(next_pixel) for register in (now, across, window, pixel)]
-            with m.Elif(last_step):
-                m.d.sync += [register.eq(next_window) for register in (now, across, window)]
-            with m.Elif(last_column):
-                m.d.sync += [now.eq(window), across.eq(window)]
-            with m.Elif(last_depth):
-                m.d.sync += [now.eq(next_across), across.eq(next_across)]
+        for register, moves in (
+            (now, 1),
+            (across, ends.kernel_column),
+            (window, ends.window),
+            (pixel, ends.pixel),
+        ):
+            with m.If(ends.row_begins | (step & moves)):
+                m.d.sync += register.eq(place)
+        with m.If(self.start | (step & ends.row)):
+            m.d.sync += pixel.eq(0)
 
-    def _group_bytes(self) -> Value:
-        return Mux(self.work.per_channel, self._outputs, 0)
-
-    def _rows(
-        self, m: Module, step: Value, last_column: Value, last_step: Value, row_ended: Value
-    ) -> None:
+    def _rows(self, m: Module, step: Value, ends: Ends) -> None:
         """Move down the rows of the kernel, and from window row to window row."""
         work = self.work
-        place, top = Signal(range(LINE_BEATS)), Signal(range(LINE_BEATS))
-        number, top_number = Signal(signed(_ROW_BITS)), Signal(signed(_ROW_BITS))
+        place = Signal(range(LINE_BEATS), reset_less=True)
+        number = Signal(signed(_ROW_BITS), reset_less=True)
+        top, top_number = Signal.like(place), Signal.like(number)
         m.d.comb += [
             self.place.row.eq(place),
             self.place.inside.eq((number >= 0) & (number < work.input_rows)),
         ]
         following = self._moved(m, place, work.row_beats)
+        with m.If(ends.row_begins | (step & ends.window)):
+            m.d.sync += [place.eq(top), number.eq(top_number)]
+        with m.Elif(step & ends.kernel_row):
+            m.d.sync += [place.eq(following), number.eq(number + 1)]
         lower = self._moved(m, top, work.down)
-        with m.If(step):
-            with m.If(last_step):
-                m.d.sync += [place.eq(top), number.eq(top_number)]
-            with m.Elif(last_column):
-                m.d.sync += [place.eq(following), number.eq(number + 1)]
-        with m.If(row_ended):
-            lower_number = top_number + work.stride_y
-            m.d.sync += [top.eq(lower), place.eq(lower)]
-            m.d.sync += [top_number.eq(lower_number), number.eq(lower_number)]
         with m.If(self.start):
-            start = -work.pad_top
-            m.d.sync += [top.eq(work.top), place.eq(work.top)]
-            m.d.sync += [top_number.eq(start), number.eq(start)]
+            m.d.sync += [top.eq(work.top), top_number.eq(-work.pad_top)]
+        with m.Elif(step & ends.row):
+            m.d.sync += [top.eq(lower), top_number.eq(top_number + work.stride_y)]
 
     def _moved(self, m: Module, place: Value, beats: Value) -> Value:
         """Return a place in the ring of rows, moved on."""
@@ -204,9 +230,7 @@ class Walker(wiring.Component):
         wrapped = place + back
         return Mux(self.work.wraps & (wrapped >= 0), wrapped, place + beats)
 
-    def _weights(
-        self, m: Module, step: Value, last_depth: Value, last_step: Value, pixel_ends: Value
-    ) -> None:
+    def _weights(self, m: Module, step: Value, ends: Ends) -> None:
         """Count words of weights."""
         work = self.work
         weight = Signal.like(self.place.weight)
@@ -214,6 +238,6 @@ class Walker(wiring.Component):
         following = weight + 1
         even = following + (following[0] & work.mode.int4)
         with m.If(step):
-            m.d.sync += weight.eq(Mux(last_step, even, following))
-            with m.If(pixel_ends | (work.by_depth & last_depth)):
+            m.d.sync += weight.eq(Mux(ends.window, even, following))
+            with m.If(ends.pixel | (work.by_depth & ends.kernel_column)):
                 m.d.sync += weight.eq(0)

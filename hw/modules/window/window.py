@@ -42,7 +42,7 @@ class Window(wiring.Component):
         m.submodules.intake = intake = Intake(operator)
         m.submodules.loader = loader = Loader(outputs)
         m.submodules.walker = walker = Walker(lanes, outputs)
-        m.submodules.fetcher = fetcher = Fetcher(lanes, outputs)
+        m.submodules.fetcher = fetcher = Fetcher(lanes, outputs, folds=operator.folds)
         m.submodules.results = results = Results(operator.results)
         m.d.comb += [
             self.module_id.eq(self.module.module_id),
@@ -79,7 +79,7 @@ class Window(wiring.Component):
         self, m: Module, operator: Operator, intake: Intake, fetcher: Fetcher, results: Results
     ) -> None:
         """Join the operator with what it takes and gives."""
-        for name in ("table", "table_valid", "weights", "weights_valid", "slot"):
+        for name in ("table", "table_valid", "weights", "weights_valid", "slot", "renew"):
             m.d.comb += getattr(operator, name).eq(getattr(intake, name))
         for name in ("codes", "codes_count", "codes_ends", "codes_row_ends", "codes_valid"):
             m.d.comb += getattr(results, name).eq(getattr(operator, name))

@@ -15,14 +15,15 @@ before it."""
 
 
 def work_layout(outputs: int) -> data.StructLayout:
-    """Return what a command comes to; counts are less one where they say so.
+    """Return what a command comes to.
 
-    Loops (less one): `rows`, `columns` and `groups` of the output, `kernel_rows`, `kernel_columns`
-    (steps across the kernel) and `depth` of a window. `last_count` are the channels of the last
-    group. `per_channel` and `by_depth` are those of the `Offer`.
+    Loops: `rows`, `columns` and `groups` of the output, `kernel_rows`, `kernel_columns` (steps
+    across the kernel) and `depth` of a window. `last_count` are the channels of the last group.
+    `per_channel` and `by_depth` are those of the `Offer`, and so is `least`, less one.
 
-    Bytes: `left` of padding before a row, `row` of a row, `pixel` from a window to the next,
-    `column` from a step across the kernel to the next, `kept` of the last beat of a piece (a mask).
+    Bytes: `start` of the first window in its row, not positive, `row` of a row, `pixel` from a
+    window to the next, `column` from a step across the kernel to the next, `kept` of the last beat
+    of a piece (a mask).
     Beats: `row_beats` of a row in the line memory, `piece_beats` of a piece, `ring` of all slots,
     `top` the place of the first row of the first window, `down` from window row to window row;
     `wraps` tells whether slots are used again. `result_beats` are of a row of results.
@@ -38,12 +39,12 @@ def work_layout(outputs: int) -> data.StructLayout:
             "output_whole": 1,
             "kernel_rows": 8,
             "kernel_columns": 8,
-            "depth": range(2 * WEIGHT_WORDS),
+            "depth": range(2 * WEIGHT_WORDS + 1),
             "per_channel": 1,
             "by_depth": 1,
             "residual": 1,
             "least": 6,
-            "left": POSITION_BITS - 1,
+            "start": POSITION_BITS,
             "row": range(LINE_BYTES + 1),
             "pixel": POSITION_BITS - 1,
             "column": POSITION_BITS - 1,

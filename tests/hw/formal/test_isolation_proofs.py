@@ -11,8 +11,8 @@ from fpga_rt.contract.static_region import PartitionState
 from hw.formal.isolation_properties import IsolationProperties
 from hw.formal.prove import Mode, Verdict, missing_tools, prove
 from hw.static_region.configuration_controller import ConfigurationController
+from hw.static_region.frame_windows import FarWindow
 from hw.static_region.isolation import Isolation
-from hw.static_region.stream_guard import FarWindow
 
 pytestmark = [
     pytest.mark.slow,  # the first run of a tool compiles it for some minutes

@@ -79,9 +79,12 @@ class Steps:
             for number, row in enumerate(rows):
                 clock += await self._fill(ctx, row, number % 2)
                 ctx.set(dut.slot, number % 2)
+                ctx.set(dut.renew, 1)
                 ctx.set(dut.mode.operation, row.operation)
                 ctx.set(dut.mode.int4, row.int4)
-                await ctx.tick().repeat(SETTLES)
+                await ctx.tick()
+                ctx.set(dut.renew, 0)
+                await ctx.tick().repeat(SETTLES - 1)
                 clock += SETTLES
                 self.refused |= ctx.get(dut.refused)
                 for steps, least in self._groups(row):

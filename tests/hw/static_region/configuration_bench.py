@@ -24,8 +24,9 @@ from fpga_rt.bitstream.read import Frames
 from fpga_rt.bitstream.sequence import FrameOrder
 from fpga_rt.contract.static_region import ConfigurationError, ConfigurationState
 from hw.static_region.configuration_controller import ConfigurationController
+from hw.static_region.frame_windows import FarWindow, far_windows
 from hw.static_region.port_feeder import POWER_UP_CYCLES
-from hw.static_region.stream_guard import FarWindow, Primitive, far_windows
+from hw.static_region.stream_guard import Primitive
 
 BASE = 0x1000_0000
 SYNC_PS, ICAP_PS = 7_000, 10_000

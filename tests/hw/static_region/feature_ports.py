@@ -10,6 +10,7 @@ from amaranth.lib.wiring import PureInterface
 from amaranth.sim import SimulatorContext
 
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
+from hw.static_region.feature_memory import READ_CYCLES
 
 
 @dataclass
@@ -26,9 +27,9 @@ class FeaturePorts:
         return 0 <= address - FEATURE_MEMORY_BASE < len(self.data)
 
     async def serve_reads(self, ctx: SimulatorContext, port: PureInterface) -> None:
-        """Answer two clocks after an address was accepted."""
+        """Answer `READ_CYCLES` after an address was accepted."""
         chooser, clock = random.Random(self.seed), 0
-        pipeline: deque[int | None] = deque([None, None])
+        pipeline: deque[int | None] = deque([None] * READ_CYCLES)
         while True:
             answer = pipeline.popleft()
             ctx.set(port.data_valid, answer is not None)

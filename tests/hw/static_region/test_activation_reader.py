@@ -29,6 +29,9 @@ from tests.hw.static_region.tensors import (
     read_pieces,
 )
 
+COMMAND_CYCLES = 2
+"""The command comes this long before its start."""
+
 Script = Callable[[SimulatorContext], Coroutine[Any, Any, None]]
 
 PLAIN = {
@@ -102,6 +105,7 @@ class Bench:
         """Start a command; return the clock of `start`."""
         assert ctx.get(self.dut.idle)
         ctx.set(self.dut.command, dict(fields))
+        await ctx.tick().repeat(COMMAND_CYCLES)
         ctx.set(self.dut.start, 1)
         started = self.clock
         await ctx.tick()
@@ -167,7 +171,7 @@ def test_on_chip_every_row_takes_the_clocks_of_the_formula(seed: int) -> None:
             done = await bench.done(ctx)
             bench.check(fields, since)
             if not read_beats(fields):
-                assert done == started + 1
+                assert done == started + 2
                 continue
             last = bench.received[-1][0]
             assert last - started == FIRST_BEAT_CYCLES + read_beats(fields) - 1, fields
@@ -310,7 +314,7 @@ def test_nothing_to_read_is_done_at_once(name: str) -> None:
 
     async def script(ctx: SimulatorContext) -> None:
         started = await bench.start(ctx, {**PLAIN, name: 0})
-        assert await bench.done(ctx) == started + 1
+        assert await bench.done(ctx) == started + 2
         assert not bench.received
 
     bench.run(script)

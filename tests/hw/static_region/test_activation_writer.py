@@ -26,6 +26,9 @@ from tests.hw.static_region.tensors import (
     random_fields,
 )
 
+COMMAND_CYCLES = 2
+"""The command comes this long before its start."""
+
 Script = Callable[[SimulatorContext], Coroutine[Any, Any, None]]
 
 FIRST_BEAT_CYCLES = 3
@@ -114,6 +117,7 @@ class Bench:
         self.beats[:] = stream(fields, codes, self.chooser)
         self.taken.clear()
         ctx.set(self.dut.command, dict(fields))
+        await ctx.tick().repeat(COMMAND_CYCLES)
         ctx.set(self.dut.start, 1)
         self.started = self.clock
         await ctx.tick()
@@ -297,6 +301,7 @@ def test_a_beat_outside_of_memory_is_an_error_until_abort(end: int) -> None:
 
     async def script(ctx: SimulatorContext) -> None:
         ctx.set(bench.dut.command, {**PLAIN, "output": end - 64})
+        await ctx.tick().repeat(COMMAND_CYCLES)
         ctx.set(bench.dut.start, 1)
         await ctx.tick()
         ctx.set(bench.dut.start, 0)
@@ -324,6 +329,7 @@ def test_a_beat_refused_last_is_an_error_with_done() -> None:
             fields = {**PLAIN, "output": FEATURE_MEMORY_BASE + CHIP_BYTES - 8 + gap}
             fields |= {"output_height": 1, "output_width": 1}
             ctx.set(bench.dut.command, fields)
+            await ctx.tick().repeat(COMMAND_CYCLES)
             ctx.set(bench.dut.start, 1)
             await ctx.tick()
             ctx.set(bench.dut.start, 0)
@@ -342,7 +348,7 @@ def test_nothing_to_write_is_done_at_once(name: str) -> None:
 
     async def script(ctx: SimulatorContext) -> None:
         await bench.start(ctx, {**PLAIN, name: 0})
-        assert await bench.done(ctx) == bench.started + 2
+        assert await bench.done(ctx) == bench.started + 3
 
     bench.run(script)
 
@@ -353,6 +359,7 @@ def test_a_piece_of_16_mib_is_refused() -> None:
 
     async def script(ctx: SimulatorContext) -> None:
         ctx.set(bench.dut.command, fields)
+        await ctx.tick().repeat(COMMAND_CYCLES)
         ctx.set(bench.dut.start, 1)
         await ctx.tick()
         ctx.set(bench.dut.start, 0)

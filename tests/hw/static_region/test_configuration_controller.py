@@ -232,7 +232,7 @@ def test_a_range_that_no_memory_has(how: dict[str, int]) -> None:
     b = bench()
     outcome = b.load(None, **how)
     assert failed(outcome, ConfigurationError.BUS)
-    assert outcome.clocks == 1
+    assert outcome.clocks == 2
     assert b.port.written == []
 
 

@@ -70,7 +70,8 @@ class Bench:
     async def request(self, ctx: SimulatorContext, **fields: int) -> int:
         """Ask for parameters; return the clock in which that was taken."""
         request = self.dut.request
-        ctx.set(request.payload, fields)
+        some = {f"has_{name}": fields[f"{name}_beats"] > 0 for name in ("table", "weights")}
+        ctx.set(request.payload, fields | some)
         ctx.set(request.valid, 1)
         ready = False
         while not ready:

@@ -188,4 +188,4 @@ def test_it_is_blocked_by_waits_alone_and_tells_ends(final: int) -> None:
 
 
 def test_waits_have_settled_before_a_start() -> None:
-    assert SETTLE_CYCLES == DISPATCH_CYCLES - 2
+    assert SETTLE_CYCLES == DISPATCH_CYCLES - 3

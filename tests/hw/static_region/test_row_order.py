@@ -15,6 +15,10 @@ INPUT, RESIDUAL = 0x1000_0000, 0x2000_0000
 INPUT_PITCH, RESIDUAL_PITCH = 0x100, 0x300
 
 
+COMMAND_CYCLES = 2
+"""The command comes this long before its start."""
+
+
 def wanted_rows(fields: dict[str, int]) -> list[int]:
     rows, loaded = [], 0
     for y, after in enumerate(rows_after(fields)):
@@ -52,9 +56,9 @@ def test_rows_are_those_of_the_formula_and_come_one_a_clock() -> None:
         for _ in range(60):
             fields = random_window(chooser)
             ctx.set(dut.command, fields)
+            await ctx.tick().repeat(COMMAND_CYCLES)
+            assert not ctx.get(dut.row.valid)
             ctx.set(dut.start, 1)
-            await ctx.tick()
-            ctx.set(dut.start, 0)
             ctx.set(dut.row.ready, 1)
             rows, clocks = [], 0
             while not ctx.get(dut.ended):
@@ -62,6 +66,10 @@ def test_rows_are_those_of_the_formula_and_come_one_a_clock() -> None:
                     rows.append(ctx.get(dut.row.payload.address))
                 clocks += 1
                 await ctx.tick()
+                ctx.set(dut.start, 0)
+                ctx.set(dut.active, 1)
+            ctx.set(dut.start, 0)
+            ctx.set(dut.active, 0)
             assert rows == wanted_rows(fields), fields
             assert clocks <= len(rows) + fields["output_height"]
             if fields["flags"]:

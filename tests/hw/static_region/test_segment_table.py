@@ -53,7 +53,7 @@ def test_every_ring_steps_through_its_iterations_alone() -> None:
             await step(ctx, moved, 0)
             iterations[moved] += 1
             for ring, iteration in enumerate(iterations):
-                ctx.set(dut.ring, ring)
+                ctx.set(dut.lookup_ring, ring)
                 for segment in range(16):
                     ctx.set(dut.lookup, segment)
                     known = segment < len(PLACES)

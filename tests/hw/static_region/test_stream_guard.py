@@ -10,26 +10,16 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
-from fpga_rt.arch import devices
-from fpga_rt.arch.boards import board, boards
 from fpga_rt.arch.devices import Device
-from fpga_rt.arch.families import SERIES7, ULTRASCALE_PLUS, Family, FrameAddress
-from fpga_rt.arch.floorplan import DECLARED_FRAMES, Partition, cells
+from fpga_rt.arch.families import SERIES7, ULTRASCALE_PLUS, Family
 from fpga_rt.arch.packets import NOP, SYNC, Command, Opcode, Register, type1, type2, write
-from fpga_rt.arch.partials import written_runs
 from fpga_rt.arch.rules import rules_of
-from fpga_rt.bitstream.build import build, simulation_bitstream
-from fpga_rt.bitstream.expand import frame_order
+from fpga_rt.bitstream.build import build
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.sequence import PAD
 from fpga_rt.bitstream.walk import walk
 from fpga_rt.contract.static_region import ConfigurationError
-from hw.static_region.stream_guard import (
-    FarWindow,
-    Primitive,
-    StreamGuard,
-    far_windows,
-)
+from hw.static_region.frame_windows import FarWindow, far_windows
+from hw.static_region.stream_guard import Primitive, StreamGuard
 from tests.hw.static_region.configuration_bench import device, frames_of, partitions
 
 NONE, IDCODE, PARTITION, FORBIDDEN, CRC = (
@@ -43,6 +33,8 @@ PLACE = device()
 RP0, RP1 = partitions(PLACE)
 HERE, THERE = (far_windows(PLACE, rp)[0].low for rp in (RP0, RP1))
 FRAME = [0x5A5A5A5A] * 101
+LATENCY = 8
+"""Clocks from a word to the end of all it does."""
 CHECK = write(Register.CRC, 0x1234ABCD)
 """A guard does not look at the value."""
 
@@ -72,7 +64,7 @@ def guarded_each(
 
     async def one(ctx: SimulatorContext, words: Sequence[int]) -> Result:
         written: list[int] = []
-        for word in [*words, None, None]:
+        for word in [*words, *[None] * LATENCY]:
             ctx.set(dut.valid, word is not None)
             ctx.set(dut.word, word or 0)
             for _ in range(1 + gaps):
@@ -390,67 +382,3 @@ def test_random_words_write_nothing_outside() -> None:
         complete = fars[fars != NOP]
         assert np.all((complete >= window.low) & (complete <= window.high))
     assert {NONE, FORBIDDEN} <= {result.error for result in results}
-
-
-@pytest.mark.parametrize("name", boards())
-def test_windows_of_boards_hold_their_partitions_and_no_other(name: str) -> None:
-    place = board(name)
-    order = frame_order(place.device)
-    for partition in place.partitions:
-        windows = far_windows(place.device, partition)
-        listed = order.partition(partition)
-        assert all(any(w.low <= far <= w.high and w.words for w in windows) for far in listed)
-        for other in place.partitions:
-            if other is not partition and place.device.family is SERIES7:
-                theirs = order.partition(other)
-                assert not any(w.low <= far <= w.high for far in theirs for w in windows)
-
-
-def _check_windows(where: Device, partition: Partition) -> None:
-    """From every frame on, as much may be written as lies there of the region.
-
-    The last frame is a flush frame: it is not written.
-    """
-    order = frame_order(where)
-    inside = set(order.listed(written_runs(where, cells(where, partition))).tolist()) | {PAD}
-    for low, high, words, size in far_windows(where, partition):
-        if not size:
-            continue
-        assert size == where.family.frame_words
-        for far in {low, high}:
-            frames, odd = divmod(words - (far - low) * size, size)
-            assert not odd
-            run = order.run(far, frames)
-            assert set(run[:-1].tolist()) <= inside
-            assert run[-1] == PAD or run[-1] not in inside or frames == 1
-
-
-@pytest.mark.parametrize("name", boards())
-def test_windows_are_as_long_as_the_runs(name: str) -> None:
-    place = board(name)
-    for partition in place.partitions:
-        if not partition.is_estimate:
-            _check_windows(place.device, partition)
-
-
-@pytest.mark.parametrize("name", boards())
-def test_simulation_bitstreams_lie_in_their_window(name: str) -> None:
-    place = board(name)
-    for partition in place.partitions:
-        stream = parse(simulation_bitstream(place.device, partition, 7))
-        windows = far_windows(place.device, partition)
-        for far, start, stop in stream.runs:
-            assert any(w.low <= far <= w.high and stop - start <= w.words for w in windows)
-
-
-def test_windows_of_a_partition_of_unknown_geometry() -> None:
-    unknown = [d for d in map(devices.device, devices.devices()) if not d.columns]
-    assert unknown
-    for where in unknown:
-        partition = Partition("rp3", 3, where.resources, 1, 1, 1)
-        first, *rest = far_windows(where, partition)
-        low = where.family.address.encode(FrameAddress(0, 0, 3))
-        frames = DECLARED_FRAMES + 1
-        size = where.family.frame_words
-        assert first == FarWindow(low, low + DECLARED_FRAMES - 1, frames * size, size)
-        assert rest == [FarWindow(where.family.end_address, where.family.end_address, 0)]
