@@ -127,7 +127,7 @@ def _plain(stream: ConfigurationStream, segment: Segment, order: FrameOrder) -> 
     data = data[block_types != RESET_MASK]
     fars, starts = segment.frame_addresses[data], packets.start[data]
     _check_named(stream, segment, data)
-    counts = (packets.stop[data] - starts) // size - 1
+    counts = ((packets.stop[data] - starts) // size - 1).astype(np.intp, copy=False)
     within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
     contents = np.repeat(starts, counts) + size * within
     written = counts > 0

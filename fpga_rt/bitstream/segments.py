@@ -174,5 +174,5 @@ def _terms(words: NDArray[np.uint32], packets: Packets, counted: Indices) -> NDA
     change[stops - first] -= 1  # the other stops
     covered = np.cumsum(change[:-1], dtype=np.int8).view(np.bool_)
     gathered: NDArray[np.uint32] = words[first : int(stops[-1])][covered]
-    gathered ^= np.repeat(effects, stops - starts)
+    gathered ^= np.repeat(effects, (stops - starts).astype(np.intp, copy=False))
     return gathered

@@ -67,9 +67,10 @@ class FrameOrder:
         Raises:
             ArtifactError: The device has no such frames.
         """
-        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+        times = counts.astype(np.intp, copy=False)  # what repeat takes, on 32-bit machines too
+        within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, times)
         if not self.length:
-            return np.repeat(fars, counts) + within
+            return np.repeat(fars, times) + within
         there = len(self._sequence) - self.positions(fars)
         short = np.flatnonzero(there < counts)
         if len(short):
@@ -79,7 +80,7 @@ class FrameOrder:
                 f"{int(there[short[0]]):,} there; build the stream for {self.device.name}"
             )
         found: NDArray[np.int64] = self._sequence[
-            np.repeat(len(self._sequence) - there, counts) + within
+            np.repeat(len(self._sequence) - there, times) + within
         ]
         return found
 

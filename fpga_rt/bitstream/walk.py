@@ -244,8 +244,8 @@ def _behind_runs(members: NDArray[np.bool_], places: Indices) -> Indices:
 def _chain(following: Indices) -> Indices:
     """Return 0, `following[0]`, `following[following[0]]` ... as long as they are in the array."""
     length = len(following)
-    jump = np.append(following, length)
-    found = np.zeros(1, np.int64)
+    jump = np.append(following, length).astype(np.intp, copy=False)  # what take takes
+    found = np.zeros(1, np.intp)
     while jump[0] < length:
         found = np.concatenate([found, jump.take(found)])
         jump = jump.take(jump)
