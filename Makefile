@@ -1,9 +1,10 @@
 # Targets for people and for CI. Each one sets up what it needs; a second run does no work twice.
 
 PYTHON ?= python3
-EXTRAS := onnx,tflite,torch,study,sim,formal,dev
-# What the simulation needs besides: a C++ compiler for Verilator, and Icarus for its four values.
-SYSTEM_PACKAGES := g++ iverilog
+EXTRAS := onnx,tflite,torch,serve,study,sim,formal,dev
+# What the simulation needs besides: a C++ compiler for Verilator, and Icarus for its four values;
+# what the tests of the device `pynq` need: FUSE, for a board's kernel.
+SYSTEM_PACKAGES := g++ iverilog fuse3=fusermount3
 RUN := .venv/bin/python -m
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 8
 
@@ -71,7 +72,7 @@ $(OLDEST_READY):
 	@rm -f .venv-compat/.ready-* && touch $@
 
 build/compat.passed: $(OLDEST_READY) $(SOURCES)
-	.venv-compat/bin/python -m pytest
+	FPGA_RT_STANDIN_PYTHON='$(CURDIR)/.venv/bin/python' .venv-compat/bin/python -m pytest
 	@mkdir -p build && touch $@
 
 bench: setup

@@ -60,6 +60,13 @@ class LoadingDevice(RegisterAccess):
         self._require_open()
         for kind in ("load", "program"):
             self._require_idle(kind)
+        self._check_full(full)
+        self._load_base(full)
+        self._static_id = None
+        self._check_map()
+
+    def _check_full(self, full: bytes) -> None:
+        """Refuse a full bitstream that is not for the board's FPGA."""
         found, chip = parse(full).idcodes, self.board.device
         if not found or any((idcode ^ chip.idcode) & IDCODE_MASK for idcode in found):
             got = ", ".join(f"{idcode:#010x}" for idcode in found) or "none"
@@ -67,9 +74,6 @@ class LoadingDevice(RegisterAccess):
                 f"full bitstream for {self._where}: got IDCODE {got}, expected"
                 f" {chip.idcode:#010x} of {chip.name}; build it for {self.board.name}"
             )
-        self._load_base(full)
-        self._static_id = None
-        self._check_map()
 
     def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
         """Verify a partial bitstream and put it into device memory, once for each digest.

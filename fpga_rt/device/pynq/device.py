@@ -1,0 +1,382 @@
+"""The device `pynq`: the static region of a Zynq board, reached through the board's own kernel."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from fpga_rt.arch import boards
+from fpga_rt.arch.boards import Board
+from fpga_rt.bitstream.read import parse
+from fpga_rt.contract.memory_map import BLOCK_ALIGNMENT
+from fpga_rt.contract.registers import Access
+from fpga_rt.contract.static_region import (
+    CONTROLLER_PORT,
+    STATIC_REGION,
+    ConfigurationError,
+    ConfigurationState,
+    PartitionState,
+)
+from fpga_rt.contract.submission import Submission
+from fpga_rt.device.interface import Buffer, Capabilities, Completion, Pending, Staged
+from fpga_rt.device.loads import LoadPending
+from fpga_rt.device.pynq.firmware import FirmwareFile
+from fpga_rt.device.pynq.fpga_manager import FLAG_PARTIAL, FpgaManager
+from fpga_rt.device.pynq.interrupts import POLL_S
+from fpga_rt.device.pynq.kernel import Kernel, reported
+from fpga_rt.device.pynq.lock import FpgaLock
+from fpga_rt.device.pynq.opened import OpenedBoard
+from fpga_rt.device.pynq.pcap_load import PcapLoad
+from fpga_rt.device.register_access import PS_PER_S
+from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
+from fpga_rt.errors import DeviceError, ReconfigurationError
+
+BASE_ADDRESS = {"7-series": 0x4000_0000, "UltraScale+": 0xA000_0000}
+"""Where the processor's first general-purpose port begins (UG585 table 4-1, UG1085 table 10-1)."""
+_MACHINE = {"7-series": "xlnx,zynq-7000", "UltraScale+": "xlnx,zynqmp"}
+
+_NOT_CONFIGURED = ("unknown", "power off", "power up", "reset")
+_FAILED = ("write init error", "write error", "write complete error")
+_LONGEST_LOAD_S = 10.0
+"""What closing waits for a load of the kernel: the time-outs of its drivers add up to less."""
+_INTERRUPT_SLICE_S = 0.1
+"""How long a lost interrupt goes unnoticed."""
+
+
+class Pynq(RegisterDevice):
+    """A Zynq board (PYNQ-Z2, KV260, ...): fpga_manager, /dev/mem or UIO, u-dma-buf; on the board.
+
+    Port `pcap` is the kernel's, port `icap` the static region's own controller; a load takes the
+    one that it needs from the other.
+    """
+
+    def __init__(
+        self,
+        board: Board | str,
+        *,
+        base: bytes | Path | str | None = None,
+        address: int | None = None,
+        kernel: Kernel | None = None,
+    ) -> None:
+        """Describe the board.
+
+        Args:
+            board: a board or its name.
+            base: full bitstream to load when the device is opened, its bytes or its file; None
+                when the FPGA is configured already.
+            address: of the registers for the processor, `BASE_ADDRESS` of the family when None; of
+                no importance where a UIO device `fpga_rt` has them.
+            kernel: where the kernel's interfaces lie; below `/` when None.
+
+        Raises:
+            DeviceError: no board has this name, or it is no Zynq.
+        """
+        board = boards.board(board) if isinstance(board, str) else board
+        family = board.device.family.name
+        if "pcap" not in board.ports or family not in BASE_ADDRESS:
+            raise DeviceError(
+                f"device pynq cannot drive {board.name}: it has no port pcap, expected a Zynq board"
+                " such as pynq-z2 or kv260"
+            )
+        self._file: FirmwareFile | None = None
+        super().__init__(
+            Capabilities(
+                device="pynq",
+                board=board,
+                clock="wall",
+                origin="measured",
+                alignment_bytes=BLOCK_ALIGNMENT,
+                memory_bytes=0,  # known when it is opened
+                assumptions=(_BUSY_IS_OUTER,),
+            )
+        )
+        self._kernel = kernel or Kernel()
+        self._base = base
+        self._address = BASE_ADDRESS[family] if address is None else address
+        self._manager = FpgaManager(self._kernel.fpga_manager)
+        self._lock = FpgaLock(self._kernel.lock)
+        self._pcap: PcapLoad | None = None
+
+    def __enter__(self) -> Pynq:
+        """Open the device."""
+        self.open()
+        return self
+
+    @staticmethod
+    def obstacle() -> str | None:
+        """Return why this machine is no such board, None when it may be one."""
+        folder = Kernel().fpga_manager
+        if (folder / "firmware").exists():
+            return None
+        return f"no {folder} with `firmware`, as vendor kernels have: run it on the board"
+
+    def now_ps(self) -> int:
+        """Return the monotonic clock of the processor."""
+        return time.monotonic_ns() * 1000
+
+    def read32(self, offset: int) -> int:
+        """Read a register of the static region.
+
+        Raises:
+            DeviceError: there is none.
+        """
+        self._require_open()
+        STATIC_REGION.at(offset)
+        return self._opened.window.read(offset)
+
+    def write32(self, offset: int, value: int) -> None:
+        """Write a register of the static region.
+
+        Raises:
+            DeviceError: there is none that can be written.
+        """
+        self._require_open()
+        register, _ = STATIC_REGION.at(offset)
+        if register.access is Access.READ_ONLY or not 0 <= value < 1 << 32:
+            raise DeviceError(
+                f"write of {value:#x} to {register.name} ({register.access.value}):"
+                " expected a 32-bit value and a register that can be written"
+            )
+        self._opened.window.write(offset, value)
+
+    def allocate(self, size_bytes: int) -> Buffer:
+        """Allocate zeroed contiguous memory.
+
+        Raises:
+            DeviceError: there is not enough, or the device is closed.
+        """
+        self._require_open()
+        return self._opened.memory.allocate(size_bytes)
+
+    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
+        """Verify a partial bitstream, put it into memory for the ICAP and into a file for the PCAP.
+
+        Raises:
+            ArtifactError: it must not be loaded into the partition, names no module, or was
+                implemented against another static region.
+            DeviceError: the device is closed, its memory or the disk is full, or the kernel's
+                firmware folder cannot be written.
+        """
+        staged = super().stage(partial, partition, static_id)
+        key = (staged.digest, partition)
+        with ExitStack() as undo:
+            undo.callback(self.unstage, staged)
+            if key not in self._files or not self._files[key].is_intact():
+                words = self._staged[key].buffer.view.view(">u4").astype("<u4")
+                self._files[key] = FirmwareFile(self._kernel.firmware, words.tobytes())
+            undo.pop_all()
+        return staged
+
+    def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
+        """Take the port from the other one, and stream a staged bitstream through it.
+
+        Raises:
+            DeviceError: a load is in flight, the port is unknown or cannot be had, `staged` is not
+                of this device and partition, or the static region is gone.
+            ReconfigurationError: the partition is not decoupled.
+            ArtifactError: the staged file was replaced, or the static region was.
+        """
+        self._require_open()
+        self._require_ports()
+        self._check_map()  # another program may have loaded the whole FPGA
+        self._file = self._files.get((staged.digest, partition))
+        if port == CONTROLLER_PORT:
+            self._opened.switch.to_controller()
+        elif self._file is not None:
+            self._file.check()
+        return super().begin_load(partition, staged, port)
+
+    def submit(self, submission: Submission) -> Pending:
+        """Write the header to device memory and ring the doorbell; see `RegisterDevice.submit`.
+
+        Raises:
+            DeviceError: a submission is in flight.
+        """
+        self._require_open()
+        self._require_idle("program")
+        self._opened.waiter.arm()
+        pending = super().submit(submission)
+        self._rings = pending.partitions
+        self._rang_ps = self._looked_ps = self.now_ps()
+        return pending
+
+    def _connect(self) -> None:
+        self._check_machine()
+        self._require_ports()
+        with ExitStack() as undo:
+            self._lock.acquire()
+            undo.callback(self._unlock)
+            self._configure()
+            self._opened = OpenedBoard(self._kernel, self.board.device.family.name, self._address)
+            undo.pop_all()
+        self.capabilities = replace(
+            self.capabilities,
+            memory_bytes=self._opened.memory.size_bytes,
+            assumptions=(
+                f"Port pcap is that of {self._manager.name}, port icap the static region's.",
+                *self._opened.description,
+                _BUSY_IS_OUTER,
+            ),
+        )
+
+    def _check_machine(self) -> None:
+        """Compare the board that was asked for with what the device tree says."""
+        found, wanted = self._kernel.compatible, _MACHINE[self.board.device.family.name]
+        if found and wanted not in found:
+            raise DeviceError(
+                f"{self._where} expects a machine compatible with {wanted}, got"
+                f" {', '.join(found)} from the device tree; name the board that this is"
+            )
+
+    def _configure(self) -> None:
+        """Load the base that was given, or check that the FPGA answers at all.
+
+        An access to the registers of an FPGA that is not configured hangs the processor.
+        """
+        if self._base is not None:
+            self._load_base(self._checked_base(self._base))
+            return
+        state = self._manager.state
+        lost = state in _FAILED and not self._manager.flags & FLAG_PARTIAL
+        if state in _NOT_CONFIGURED or lost:
+            raise DeviceError(
+                f"{self._where}: the FPGA is not configured (fpga_manager state {state!r}),"
+                " expected a static region in it; open the device with base=FULL_BITSTREAM"
+            )
+
+    def _checked_base(self, base: bytes | Path | str) -> bytes:
+        if isinstance(base, bytes):
+            full = base
+        else:
+            with reported("read the base", Path(base)):
+                full = Path(base).read_bytes()
+        self._check_full(full)
+        return full
+
+    def _prepare(self) -> None:
+        """End what a process that died has left running, or half loaded."""
+        self._opened.stop()
+        for partition in range(len(self.board.partitions)):
+            if self._status(partition)["state"] == PartitionState.LOADING:
+                self._write_partition(partition, "load", fail=1)
+        super()._prepare()
+
+    def _disconnect(self) -> None:
+        if self._pcap is not None:
+            self._pcap.join(_LONGEST_LOAD_S)
+        self._opened.close()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        """Give the FPGA back, unless the kernel is still at a load that was given up."""
+        if self._pcap is None or self._pcap.done:
+            self._lock.release()
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._files: dict[tuple[str, int], FirmwareFile] = {}
+        self._file = None
+
+    def _load_base(self, full: bytes) -> None:
+        """Load the whole FPGA through the kernel."""
+        self._require_ports()
+        words = parse(full).words.astype("<u4")
+        file = FirmwareFile(self._kernel.firmware, words.tobytes())
+        file.check()
+        self._manager.load(file.name, partial=False)
+
+    def _require_ports(self) -> None:
+        """Refuse a load while another one goes on, also one that was given up."""
+        self._require_idle("load")
+        if self._pcap is not None and not self._pcap.done:
+            raise DeviceError(
+                f"{self._where} is busy: the kernel still loads {self._pcap.file.name}, which"
+                " nothing can stop; wait for it, or restart the board"
+            )
+
+    def _await(self, pending: tuple[Pending, ...], deadline_ps: int) -> Ended | None:
+        ordered = sorted(pending, key=lambda one: one.kind)  # a load before a program
+        while True:
+            for one in ordered:
+                ended_ps = self._ended_ps(one)
+                if ended_ps is not None:
+                    return Ended(one, ended_ps)
+            left_s = (deadline_ps - self.now_ps()) / PS_PER_S
+            if left_s <= 0:
+                return None
+            if all(one.kind == "program" for one in ordered):
+                self._opened.waiter.wait(min(left_s, _INTERRUPT_SLICE_S))
+            else:
+                time.sleep(min(left_s, POLL_S))
+
+    def _ended_ps(self, pending: Pending) -> int | None:
+        """Return when something ended as far as the host can tell, None while it has not."""
+        if not isinstance(pending, LoadPending):
+            done = STATIC_REGION["sequencer_status"].unpack(self._read("sequencer_status"))["done"]
+            self._looked_ps = self.now_ps()
+            return self.now_ps() if done else None
+        if self._pcap is not None:
+            return max(self._pcap.ended_ps, pending.port_started_ps) if self._pcap.done else None
+        status = STATIC_REGION["configuration_status"].unpack(self._read("configuration_status"))
+        return None if status["state"] == ConfigurationState.RUNNING else self.now_ps()
+
+    def _start_port(self, buffer: Buffer, port: str) -> None:
+        self._pcap = None
+        super()._start_port(buffer, port)
+
+    def _start_processor_port(self, buffer: Buffer, port: str) -> None:
+        if self._file is None:  # LoadingDevice has checked that it is staged
+            raise DeviceError(f"{self._where}: no file is staged for port {port}; stage it again")
+        self._pcap = PcapLoad(self._manager, self._file, self.now_ps)
+
+    def _abort_processor_port(self) -> None:
+        """Leave it to the kernel, which nothing can stop; no load begins before it has ended."""
+
+    def _end_load(self, pending: LoadPending, ended_ps: int) -> Completion:
+        failure = self._pcap.failure if self._pcap is not None else None
+        try:
+            self._check_map()
+        except DeviceError as error:
+            raise ReconfigurationError(
+                f"load of {pending.staged.digest[:12]} into partition {pending.partitions[0]}"
+                f" through {pending.port}: the static region is gone: {failure or error}",
+                PartitionState.FAILED.name.lower(),
+            ) from error
+        return super()._end_load(pending, ended_ps)
+
+    def _end_program(self, pending: Pending, ended_ps: int) -> Completion:
+        self._check_map()
+        return super()._end_program(pending, ended_ps)
+
+    def _processor_port_error(self) -> ConfigurationError:
+        failed = self._pcap is not None and self._pcap.failure is not None
+        return ConfigurationError.PORT if failed else ConfigurationError.NONE
+
+    def _port_phases(self, pending: LoadPending, ended_ps: int) -> dict[str, int]:
+        began_ps = pending.port_started_ps if self._pcap is None else self._pcap.began_ps
+        setup_ps = max(0, began_ps - pending.port_started_ps)
+        transfer_ps = ended_ps - pending.port_started_ps - setup_ps
+        return {"setup": setup_ps, "transfer": transfer_ps, "contention": 0}
+
+    def _program_report(self) -> ProgramReport:
+        return ProgramReport(dict.fromkeys(self._rings, (self._rang_ps, self._looked_ps)), None)
+
+    def _load_detail(self) -> str:
+        if self._pcap is not None:
+            return str(self._pcap.failure)
+        return f"STAT of the port was {self._read('configuration_port_status'):#010x}"
+
+    def _program_detail(self) -> str:
+        return ", ".join(
+            f"partition {p} completed {self._read(f'partition{p}_completed')} commands"
+            for p in self._rings
+            if p < len(self.board.partitions)
+        )
+
+
+_BUSY_IS_OUTER = (
+    "When a partition began and ended within a program is not measured: from the doorbell to the"
+    " look at the status that saw the program's end."
+)

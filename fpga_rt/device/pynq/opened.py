@@ -1,0 +1,71 @@
+"""What a device holds of its board while it is open."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from fpga_rt.contract.static_region import STATIC_REGION
+from fpga_rt.device.pynq.buffers import open_memory
+from fpga_rt.device.pynq.interrupts import POLL_S, Polling, UioInterrupt, Waiter
+from fpga_rt.device.pynq.kernel import Kernel
+from fpga_rt.device.pynq.port_switch import switch_of
+from fpga_rt.device.pynq.registers import static_region_window
+
+
+class OpenedBoard:
+    """Mappings and files of a board whose FPGA is configured.
+
+    Attributes:
+        window: the registers of the static region.
+        switch: who reaches the configuration logic.
+        memory: where buffers come from.
+        waiter: how the end of a program is waited for.
+    """
+
+    def __init__(self, kernel: Kernel, family: str, address: int) -> None:
+        """Open everything, or nothing.
+
+        Args:
+            kernel: where its interfaces lie.
+            family: of the FPGA.
+            address: of the registers for the processor.
+
+        Raises:
+            DeviceError: the kernel refuses, or has no contiguous memory.
+        """
+        with ExitStack() as opened:
+            self.switch = switch_of(kernel, family)
+            opened.callback(self.switch.close)
+            self.window = static_region_window(kernel, address, STATIC_REGION.size_bytes)
+            opened.callback(self.window.close)
+            self.memory = open_memory(kernel)
+            opened.callback(self.memory.close)
+            self.waiter = _waiter(kernel)
+            opened.callback(self.waiter.close)
+            self._opened = opened.pop_all()
+
+    @property
+    def description(self) -> tuple[str, ...]:
+        """What it is like, a sentence each, for lists of assumptions."""
+        how = "by interrupt" if isinstance(self.waiter, UioInterrupt) else "by polling"
+        return (
+            f"The end of a load is noticed within {POLL_S * 1e6:g} us and a scheduling delay, that"
+            f" of a program {how}.",
+            f"Memory: {self.memory.description}.",
+        )
+
+    def stop(self) -> None:
+        """Let nothing go on that reads or writes memory; only a static region takes this."""
+        for name in ("doorbell", "configuration_control"):
+            self.window.write(STATIC_REGION[name].offset, STATIC_REGION[name].pack(abort=1))
+
+    def close(self) -> None:
+        """Stop what runs, if a static region is there, and give everything back."""
+        if self.window.read(STATIC_REGION["map_id"].offset) == STATIC_REGION.map_id:
+            self.stop()
+        self._opened.close()
+
+
+def _waiter(kernel: Kernel) -> Waiter:
+    uio = kernel.named("uio", "fpga_rt")
+    return Polling() if uio is None else UioInterrupt(kernel.node(uio))

@@ -1,0 +1,56 @@
+"""What a device opens of its board, on a tree of plain files."""
+
+from __future__ import annotations
+
+import mmap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fpga_rt.contract.static_region import STATIC_REGION
+from fpga_rt.device.pynq.interrupts import UioInterrupt
+from fpga_rt.device.pynq.kernel import Kernel
+from fpga_rt.device.pynq.opened import OpenedBoard
+from fpga_rt.errors import DeviceError
+from tests.device.pynq.test_buffers import udmabuf
+
+ABORTS = {STATIC_REGION[name].offset: 2 for name in ("doorbell", "configuration_control")}
+
+
+def registers(root: Path, map_id: int) -> Path:
+    """Make a UIO device of the static region, and return the file of its registers."""
+    folder = root / "sys/class/uio/uio0"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("fpga_rt\n")
+    words = np.zeros(mmap.PAGESIZE // 4, "<u4")
+    words[STATIC_REGION["map_id"].offset // 4] = map_id
+    (root / "dev/uio0").write_bytes(words.tobytes())
+    return root / "dev/uio0"
+
+
+def written(file: Path) -> dict[int, int]:
+    """Return every register but the first that is not zero."""
+    words = np.frombuffer(file.read_bytes(), "<u4")
+    return {int(at) * 4: int(words[at]) for at in np.flatnonzero(words) if at}
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_only_a_static_region_is_told_to_stop(tmp_path: Path, known: bool) -> None:
+    udmabuf(tmp_path)
+    file = registers(tmp_path, STATIC_REGION.map_id ^ (not known))
+    board = OpenedBoard(Kernel(tmp_path), "UltraScale+", 0)
+    assert isinstance(board.waiter, UioInterrupt)
+    assert board.description[0].endswith("that of a program by interrupt.")
+    assert board.description[1] == "Memory: u-dma-buf 1.4.2, cached, with flush and invalidate."
+    board.close()
+    assert written(file) == (ABORTS if known else {})
+
+
+def test_what_cannot_be_opened_whole_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    registers(tmp_path, 0)
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(DeviceError, match="no contiguous memory"):
+        OpenedBoard(Kernel(tmp_path), "UltraScale+", 0)
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files

@@ -1,0 +1,111 @@
+"""The process of the stand-in: `unshare -Urm python -m tests.standin.server BOARD FOLDER`.
+
+It says `ready` on its output, then answers a JSON object on each line of its input with one on a
+line of its output, and ends with its input.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import mfusepy
+import numpy as np
+
+from fpga_rt.arch import boards
+from fpga_rt.device.pynq.device import BASE_ADDRESS
+from tests.standin.board import StandInBoard
+from tests.standin.files import KernelFiles, kernel_files
+from tests.standin.fpga_manager import ModelledManager
+
+MEMORY_BYTES = 8 << 20
+FIRMWARE_BYTES = 4 << 20
+
+
+class Control:
+    """What a test may ask for beside the files."""
+
+    def __init__(
+        self, hardware: StandInBoard, manager: ModelledManager, files: KernelFiles
+    ) -> None:
+        """Control these three."""
+        self._hardware = hardware
+        self._manager = manager
+        self._files = files
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what `do` names, and tell what has been."""
+        manager = self._manager
+        if request["do"] == "reset":
+            self._hardware.reset(cached=request["cached"])
+            manager.reset()
+            self._files.forbidden.clear()
+        elif request["do"] == "fail":
+            manager.fault = (request["state"], request["errno"])
+        elif request["do"] == "hold":
+            manager.may_go_on.clear()
+        elif request["do"] == "release":
+            manager.may_go_on.set()
+        elif request["do"] == "forbid":
+            self._files.forbidden.add(request["path"])
+        elif request["do"] == "become":
+            manager.state, manager.flags = request["state"], request["flags"]
+        elif request["do"] == "take port":
+            self._hardware.pcap_has_port = True
+        return {
+            "loads": manager.loads,
+            "most_at_once": manager.most_at_once,
+            "pcap_has_port": self._hardware.pcap_has_port,
+        }
+
+
+def _serve(control: Control, is_mounted: Path) -> None:
+    while not is_mounted.exists():
+        threading.Event().wait(0.01)
+    print("ready", flush=True)  # noqa: T201 - the protocol
+    for line in sys.stdin:
+        print(json.dumps(control.answer(json.loads(line))), flush=True)  # noqa: T201
+    os._exit(0)  # the file system's loop ends no other way
+
+
+def _mount(folder: Path, size_bytes: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    options = f"size={size_bytes},mode=755"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], check=True)
+
+
+def _lay_out(root: Path) -> None:
+    """Make the folders, and links to what the file system serves."""
+    _mount(root, 2 * MEMORY_BYTES)
+    for folder in ("dev", "run", ".kernel"):
+        (root / folder).mkdir()
+    _mount(root / "lib/firmware", FIRMWARE_BYTES)
+    for name in ("sys", "proc"):
+        (root / name).symlink_to(f".kernel/{name}")
+    (root / "dev/mem").symlink_to("../.kernel/dev/mem")
+
+
+def main(board_name: str, root: Path) -> None:
+    """Mount everything and serve until the input ends."""
+    board = boards.board(board_name)
+    _lay_out(root)
+    with (root / "dev/udmabuf0").open("w+b") as file:
+        file.truncate(MEMORY_BYTES)
+        memory = np.frombuffer(mmap.mmap(file.fileno(), MEMORY_BYTES), np.uint8)
+    hardware = StandInBoard(board, memory, BASE_ADDRESS[board.device.family.name])
+    manager = ModelledManager(hardware, root / "lib/firmware")
+    files = KernelFiles(kernel_files(board, hardware, manager, MEMORY_BYTES), hardware)
+    control = Control(hardware, manager, files)
+    waiting = (control, root / ".kernel/bus")
+    threading.Thread(target=_serve, args=waiting, daemon=True).start()
+    mfusepy.FUSE(files, str(root / ".kernel"), foreground=True, raw_fi=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
