@@ -22,6 +22,7 @@ _COMMANDS = {
     "devices": "list devices and boards",
     "calibrate": "replace parameters of a board's model by measured ones",
     "demo": "run the demo network: tables, timeline picture, trace, report",
+    "pynq-server": "a simulated board for unmodified PYNQ programs",
     "bitstream": "read, verify, compare, shrink, size and register configuration files",
     "geometry": "derive the geometry of a device",
 }
@@ -127,7 +128,8 @@ def _add_commands(
 
 def _import(command: str) -> Command:
     """Import a command, or the package of a group; a member's name follows that of its group."""
-    parts = (f"{word}_" if keyword.iskeyword(word) else word for word in command.split())
+    words = (word.replace("-", "_") for word in command.split())
+    parts = (f"{word}_" if keyword.iskeyword(word) else word for word in words)
     module: Command = importlib.import_module(".".join(("fpga_rt.cli", *parts)))
     return module
 

@@ -1,0 +1,119 @@
+"""The simulated board in process, as PYNQ's own classes use it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from fpga_rt.arch.boards import board
+from fpga_rt.bitstream.build import bit_file, simulation_bitstream
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.errors import ToolchainError
+from fpga_rt.serve import pynq_device
+from tests.serve.client import ROOT, run
+from tests.serve.streams import ADD, TARGET, foreign_design, loopback_design
+
+NOTEBOOK = ROOT / "examples" / "pynq_remote" / "pynq_without_a_board.ipynb"
+
+
+def test_without_pynq_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynq.pl_server.device", None)
+    monkeypatch.setitem(sys.modules, "pynq", None)
+    pynq_device._device_class.cache_clear()
+    device = Emulator(TARGET, memory_bytes=1 << 20)
+    with pytest.raises(ToolchainError, match=r"run: pip install 'fpga-rt\[pynq\]'"):
+        pynq_device.attach(device)
+
+
+@pytest.mark.slow
+def test_the_program_for_pynq_remote_runs_in_process(tmp_path: Path, data_dir: Path) -> None:
+    full, region = foreign_design(data_dir, tmp_path)
+    loopback = loopback_design(TARGET, tmp_path)
+    module = tmp_path / "add_8.bit"
+    stream = simulation_bitstream(TARGET.device, TARGET.partitions[0], ADD.module_id)
+    module.write_bytes(bit_file(stream, "add_8", "7z020clg400", partial=True))
+    script = f"""
+import gc, json, sys
+import numpy as np
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.errors import FpgaRtError
+from fpga_rt.serve.pynq_device import attach
+
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import pynq_program
+
+pynq_program.upload = lambda partial: None  # in process, PYNQ's own download is complete
+board = attach(Emulator("pynq-z2", memory_bytes=1 << 20), {[str(loopback), str(full), str(region)]})
+found = pynq_program.with_dma({str(loopback)!r})
+found |= pynq_program.with_static_region(board.overlay, {str(module)!r})
+found |= pynq_program.with_foreign_design({str(full)!r}, {str(region)!r})
+
+import pynq
+for _ in range(20):  # 10 MB through 1 MB of memory: what is collected is free
+    pynq.allocate((1 << 17,), np.uint32)[:] = 1
+    gc.collect()
+try:
+    pynq.MMIO(0x5000_0000, 16).read()
+except FpgaRtError as error:
+    found["nothing"] = str(error)
+board.detach()
+board.detach()
+found["active"] = "_active_device" in vars(pynq.Device)
+print(json.dumps(found))
+"""
+    found = json.loads(run("3.1.2", "", "-c", script))
+    assert found.pop("clock_mhz") == pytest.approx(1000 / 7, abs=1e-3)
+    assert found.pop("nothing").startswith("nothing answers at 0x50000000: design gpio_pr")
+    assert found == {
+        "loaded": True,
+        "driver": "DMA",
+        "received": True,
+        "transferred": 12_000,
+        "leds": 5,
+        "before": 0,
+        "identity": ADD.module_id,
+        "refused": "",
+        "ip": [
+            *(f"gpio_0/{name}_gpio" for name in ("btns", "leds", "rgbleds", "switches")),
+            "ps7_0",
+            "system_interrupts",
+        ],
+        "region": {"gpio_0": "led_0.bit"},
+        "region_leds": 6,
+        "active": False,
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", ["3.1.2", "4.0.0"])
+def test_zynq_ultrascale_boards_run_in_process(version: str, tmp_path: Path) -> None:
+    loopback = loopback_design(board("zcu104"), tmp_path)
+    script = f"""
+import json, sys
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.serve.pynq_device import attach
+
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import pynq_program
+
+simulated = attach(Emulator("zcu104", memory_bytes=1 << 20), [{str(loopback)!r}])
+print(json.dumps(pynq_program.with_dma({str(loopback)!r}) | {{"arch": simulated.arch}}))
+"""
+    found = json.loads(run(version, "", "-c", script))
+    assert (found["arch"], found["received"], found["leds"]) == ("aarch64", True, 5)
+    assert found["clock_mhz"] == pytest.approx(250, rel=1e-4)  # 33.333 MHz by 60 / 2 / 4
+
+
+@pytest.mark.slow
+def test_the_notebook_runs() -> None:
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    printed = run("3.1.2", "", "-c", "\n".join(code))
+    assert "register map 0x" in printed
+    assert f"rp0 holds {ADD.module_id:#018x}" in printed
+    assert "refused: " in printed
+    assert "is for no partition of pynq-z2" in printed
+    assert "21 of 21 equal" in printed
