@@ -22,6 +22,8 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Device
 from fpga_rt.errors import ExecutionError
 from fpga_rt.frontend import load
+from fpga_rt.modules.registry import modules
+from fpga_rt.modules.synthesis import synthesised
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.baseline import static_baseline
@@ -80,13 +82,13 @@ def _figures(name: str, network: Network, device: Device) -> list[Measurement]:
     peer = PEER_INFERENCES_PER_S.get(name)
     rate = BATCH * 1e12 / seen.batch_ps
     said_ms, said_rate = (warm[1] - warm[0]) / 1e9, BATCH * 1e12 / (batched[1] - batched[0])
-    modules = " + ".join(_modules(deployment))
+    resident = " + ".join(_modules(deployment))
     of = f"; fpgaConvNet {1e3 / peer:.3f} ms" if peer else ""
     than = f"; fpgaConvNet {peer:,}" if peer else ""
     measurements = [
         Measurement(
             f"{name} warm latency", seen.latency_ps / 1e9, "ms", "rtl",
-            1e3 / peer if peer else None, note=f"predicted {said_ms:.3f} ms{of}; {modules}",
+            1e3 / peer if peer else None, note=f"predicted {said_ms:.3f} ms{of}; {resident}",
         ),
         Measurement(
             f"{name} inferences/s, one at a time", 1e12 / seen.latency_ps, "/s", "rtl",
@@ -96,6 +98,7 @@ def _figures(name: str, network: Network, device: Device) -> list[Measurement]:
             f"{name} inferences/s, {BATCH} in a request", rate, "/s", "rtl",
             peer, False, f"predicted {said_rate:,.0f}{than}",
         ),
+        _fabric(name, deployment),
         *_baseline(name, network),
         Measurement(
             f"{name} simulated in", seen.wall_s, "s/image", "wall", GOAL_WALL_S.get(name),
@@ -148,6 +151,19 @@ def _simulate(deployment: Deployment, device: Device) -> Simulated:
     spans = [record.ended_ps - record.started_ps for record in log.requests]
     wall_s = float(np.median(walls))
     return Simulated(max(spans), whole.ended_ps - whole.started_ps, wall_s, log)
+
+
+def _fabric(name: str, deployment: Deployment) -> Measurement:
+    """Return what the static region and every module of a network take together."""
+    device = board(BOARD).device.resources
+    module_of = {module.name: module.resources for module in modules()}
+    total = synthesised(f"static_region_{BOARD.replace('-', '_')}")
+    for module in _modules(deployment):
+        total += module_of[module]
+    if not total.fits_in(device):
+        raise ExecutionError(f"{name} takes {total}, {BOARD} has {device}")
+    note = f"and {total.dsp} of {device.dsp} DSP, {total.bram36} of {device.bram36} BRAM36; Yosys"
+    return Measurement(f"{name} fabric", total.lut, "LUT", "none", device.lut, note=note)
 
 
 def _baseline(name: str, network: Network) -> list[Measurement]:

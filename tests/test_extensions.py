@@ -15,6 +15,7 @@ from fpga_rt.device.registry import devices
 MODULE = '''
 """A pooling module of another name and size."""
 
+from fpga_rt.arch.resources import Resources
 from fpga_rt.modules.pooling import PoolingModule
 
 
@@ -22,6 +23,7 @@ class WidePooling(PoolingModule):
     """Pooling on sixteen lanes."""
 
     family = "widepool"
+    resources = Resources(lut=4500, dsp=24, bram36=15)
 
 
 def variants():
@@ -31,6 +33,7 @@ def variants():
 FLOOR = '''
 """A module that cuts off what is below a limit, on four lanes: both halves."""
 
+from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import NO_PADDING, MaximumPool
 from fpga_rt.modules.pooling import PoolingModule
 
@@ -39,6 +42,7 @@ class Floor(PoolingModule):
     """Single pixels, no upper limit."""
 
     family = "floor"
+    resources = Resources(lut=700)
 
     def refusal(self, layer):
         if not isinstance(layer.operation, MaximumPool) or layer.operation.high < 127:

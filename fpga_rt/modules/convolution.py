@@ -20,7 +20,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import AveragePool, Convolution, Dense
 from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.sequencer import CommandCost
@@ -67,7 +66,6 @@ class ConvolutionModule(Module):
     def __init__(self, output_lanes: int, input_lanes: int) -> None:
         """Make the host half for a number of lanes; `input_lanes` is a multiple of the other."""
         self.lanes = (output_lanes, input_lanes)
-        self.resources = _resources(output_lanes, input_lanes)
 
     @property
     def multipliers(self) -> int:
@@ -277,23 +275,6 @@ def _restore(
         words = words[..., : fold * channels]
     merged = words.reshape(groups * output_lanes, rows, column_steps * fold, -1)
     return np.ascontiguousarray(merged[:outputs, :, :columns, :channels])
-
-
-def _resources(output_lanes: int, input_lanes: int) -> Resources:
-    """Estimate the fabric a variant takes, as synthesised by Yosys at 8x16 and 4x8 lanes."""
-    products = output_lanes * input_lanes
-    requantised = output_lanes // REQUANTISE_CYCLES
-    added = ceil_divide(output_lanes, ADDITION_CYCLES)
-    line_memory = max(4, input_lanes // 4)
-    residual_and_output = 3
-    return Resources(
-        lut=2900 + 21 * products + 250 * output_lanes,
-        dsp=products // 2 + 2 * requantised + 2 * added,
-        bram36=output_lanes // 2 * ceil_divide(input_lanes, CHAIN)
-        + line_memory
-        + requantised
-        + residual_and_output,
-    )
 
 
 def variants() -> tuple[Module, ...]:

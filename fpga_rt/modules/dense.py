@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.boards import MemoryPort
-from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import Dense
 from fpga_rt.contract.command import STREAM_BYTES, CommandFlag, Operation
 from fpga_rt.contract.sequencer import CommandCost
@@ -52,8 +51,6 @@ LATENCY_CYCLES = {2: 17, 4: 18, 8: 19}
 WEIGHTS_CYCLES = 1
 """From start to the step whose weights would have come with the last beat of the table."""
 
-_LUT = 1370
-"""As synthesised by Yosys for 7 series, on 8 lanes; on 2 the choice of codes costs as many."""
 _OFFERED = frozenset({Operation.DENSE})
 _FIXED = {
     "kernel_height": 1,
@@ -78,7 +75,6 @@ class DenseModule(Module):
     def __init__(self, lanes: int) -> None:
         """Make the host half for a number of lanes, at most `STREAM_BYTES`."""
         self.lanes = (lanes,)
-        self.resources = Resources(lut=_LUT, dsp=lanes + 2, bram36=10)
 
     @property
     def multipliers(self) -> int:

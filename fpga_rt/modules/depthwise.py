@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import AveragePool, DepthwiseConvolution
 from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.sequencer import CommandCost
@@ -33,8 +32,6 @@ REQUANTISE_CYCLES = 8
 """From a group to the next, at least."""
 LATENCY_CYCLES = 16
 """From the last step of a group to its first results."""
-_LINE_BRAMS = 4
-"""Block RAMs of the line memory, if they are as deep as they can be."""
 
 _OFFERED = frozenset({Operation.DEPTHWISE, Operation.AVERAGE_POOL})
 
@@ -52,12 +49,6 @@ class DepthwiseModule(Module):
     def __init__(self, lanes: int) -> None:
         """Make the host half for a number of lanes."""
         self.lanes = (lanes,)
-        banks = ceil_divide(lanes, STREAM_BYTES)
-        self.resources = Resources(
-            lut=1500 + 40 * lanes,
-            dsp=lanes + 2 * requantised_a_clock(lanes),
-            bram36=max(_LINE_BRAMS, 2 * banks) + banks + requantised_a_clock(lanes) + 1,
-        )
 
     @property
     def multipliers(self) -> int:

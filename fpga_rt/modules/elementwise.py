@@ -8,7 +8,6 @@ of the fabric, and are what a newcomer reads first.
 
 from __future__ import annotations
 
-from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.contract.command import Operation
 from fpga_rt.contract.sequencer import CommandCost
@@ -27,15 +26,6 @@ _COMPUTED = {
     "add": (Addition, Operation.ADDITION),
     "clamp": (MaximumPool, Operation.MAXIMUM_POOL),
 }
-_RESOURCES = {
-    ("scale", 8): Resources(lut=3480, dsp=16),
-    ("scale", 2): Resources(lut=1130, dsp=4, bram36=2),
-    ("add", 8): Resources(lut=2510, dsp=16, bram36=2),
-    ("add", 2): Resources(lut=1110, dsp=4, bram36=2),
-    ("clamp", 8): Resources(lut=520),
-    ("clamp", 2): Resources(lut=520),
-}
-"""As synthesised by Yosys for 7 series; of `clamp_2` the larger variant's."""
 _FIXED = {
     "kernel_height": 1,
     "kernel_width": 1,
@@ -53,7 +43,6 @@ class ElementwiseModule(Module):
         """Make the host half of `scale`, `add` or `clamp`."""
         self.family = family
         self.lanes = (lanes,)
-        self.resources = _RESOURCES[family, lanes]
 
     def operation(self, layer: Layer) -> Operation:
         """Return the operation code, the same for every layer that is not refused."""

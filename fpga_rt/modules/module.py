@@ -16,6 +16,7 @@ from fpga_rt.contract.sequencer import CommandCost
 from fpga_rt.modules.geometry import Fields, Ports, ceil_divide, describe
 from fpga_rt.modules.layer import Layer, Operands, Tile
 from fpga_rt.modules.parameters import Parameters, make_table, table_bytes
+from fpga_rt.modules.synthesis import synthesised
 
 
 class OperandMemory(Protocol):
@@ -38,12 +39,10 @@ class Module(ABC):
         family: name of the module without its lanes, as in the folder of its RTL.
         lanes: its parallelism, in the order the family documents.
         streams_weights: its weights are used as they come, not kept in a memory.
-        resources: what it takes of the fabric; an estimate until it is synthesised.
     """
 
     family: str
     lanes: tuple[int, ...]
-    resources: Resources
     streams_weights: bool = False
 
     @property
@@ -55,6 +54,11 @@ class Module(ABC):
     def multipliers(self) -> int:
         """Products of an activation and a weight that it makes in a clock, at most."""
         return 0
+
+    @cached_property
+    def resources(self) -> Resources:
+        """What it takes of the fabric, as synthesised; a module from elsewhere sets its own."""
+        return synthesised(self.name)
 
     @cached_property
     def module_id(self) -> int:

@@ -6,7 +6,6 @@ an addition takes four. A layer that exceeds a memory is cut by channels and col
 
 from __future__ import annotations
 
-from fpga_rt.arch.resources import Resources
 from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.contract.command import Operation
 from fpga_rt.contract.sequencer import CommandCost
@@ -54,10 +53,6 @@ class PoolingModule(Module):
     def __init__(self, lanes: int) -> None:
         """Make the host half for a number of lanes."""
         self.lanes = (lanes,)
-        requantised, added = requantised_a_clock(lanes), added_a_clock(lanes)
-        self.resources = Resources(
-            lut=1200 + 90 * lanes, dsp=2 * (requantised + added), bram36=7 + requantised
-        )
 
     def operation(self, layer: Layer) -> Operation:
         """Return the operation code for a layer."""

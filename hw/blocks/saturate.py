@@ -26,7 +26,7 @@ def narrow_shift(m: Module, value: Value, distance: Value, bits: int, name: str)
             inside = min(max(width - first, 1), kept)
             with m.Case(number):
                 m.d.comb += moved.eq(value[min(first, width - 1) :][:inside].as_signed())
-    rest = value[kept - 1 : -1] ^ sign.replicate(max(0, width - kept))
+    rest = value[min(kept, width) - 1 : -1] ^ sign.replicate(max(0, width - kept))
     parts = [rest[at : at + (1 << _NEAR_BITS)].any() for at in range(0, len(rest), 1 << _NEAR_BITS)]
     beyond = Cat(part & (far <= number) for number, part in enumerate(parts)).any()
     near = stage(m, distance[:_NEAR_BITS], f"{name}_near")

@@ -52,7 +52,7 @@ def fields_of(module: Module, layer: Layer, tile: int = 0) -> dict[str, int]:
     return module.command(layer, module.tiles(layer)[tile], operands)
 
 
-FIRST, FETCH, PACK, STORE = 8, 7, 3, 1
+FIRST, FETCH, PACK, STORE = 8, 6, 3, 1
 """Start to the first beat, step to its bytes, results to their beat, beat to stored."""
 
 
