@@ -39,10 +39,10 @@ def test_one_layer_takes_what_its_formula_says() -> None:
     start, end = prediction.requests[1]
     # Input from DRAM: the first beat after 8 cycles, latency 30 and 1 of the burst. Rows 0 and 1
     # come first (16 beats = 20 cycles); a row is 4 pixels x 1 group x 9 steps and 1 cycle, longer
-    # than the 10 cycles of the next input row. From the last step to the last beat: 7 to its bytes,
+    # than the 10 cycles of the next input row. From the last step to the last beat: 6 to its bytes,
     # 25 to the first part of its results, 1 to the second, 3 to the beat; four beats are stored
     # together, in 4 cycles and 4 of the burst, and answered after 30.
-    compute = 8 + 30 + 1 + 20 + 4 * (4 * 9 + 1) - 1 + 7 + 25 + 1 + 3 + 4 + 4 + 30
+    compute = 8 + 30 + 1 + 20 + 4 * (4 * 9 + 1) - 1 + 6 + 25 + 1 + 3 + 4 + 4 + 30
     # Parameters: a table of 32 + 8 x 8 bytes and 9 words of 128 bytes, 156 beats at 5/4 cycles.
     parameters = 5 + 30 + 194
     # Header (18 beats) and descriptor (8 beats): latency 30 each, beats at 5/4 cycles.
