@@ -58,7 +58,7 @@ def read(path: Path) -> FileGraph:
     """
     try:
         import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # no stubs
+        from google.protobuf.message import DecodeError
     except ImportError as error:
         raise ToolchainError(
             "reading an ONNX file needs the onnx package; pip install 'fpga-rt[onnx]'"
