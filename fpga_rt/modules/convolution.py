@@ -131,6 +131,10 @@ class ConvolutionModule(Module):
         """Run a command of this module."""
         require(fields, _OFFERED, self.name)
         pools = fields["operation"] == Operation.AVERAGE_POOL
+        if pools and weight_bits(fields) != 8:
+            raise ExecutionError(
+                f"module {self.name} got an average of int4 weights, expected int8"
+            )
         channels = fields["input_channels"]
         fold = 1 if pools else _fold(fields["kernel_width"], channels, self.lanes[1])
         require_computable(
@@ -190,7 +194,16 @@ class ConvolutionModule(Module):
         fields = dict(key)
         kernel = (fields["kernel_height"], fields["kernel_width"])
         shape = (fields["output_channels"], *kernel, fields["input_channels"])
-        return _restore(_steps_of(data, weight_bits(fields), self.lanes), shape, self.lanes)
+        bits = weight_bits(fields)
+        weights = _restore(_steps_of(data, bits, self.lanes), shape, self.lanes)
+        least = 1 - (1 << (bits - 1))
+        if weights.min(initial=0) < least:
+            raise ExecutionError(
+                f"module {self.name} got the weight {least - 1}, expected {least} or more: two"
+                " share a multiplier; its parameters were overwritten, or the command points"
+                " elsewhere"
+            )
+        return weights
 
 
 def latency_cycles(input_lanes: int) -> int:

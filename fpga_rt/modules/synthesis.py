@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Any
 
 from fpga_rt.arch.resources import Resources
+from fpga_rt.errors import ToolchainError
 
 FAMILY = "xc7"
 """7 series: the smaller devices, and the one for which the synthesiser fills the DSP slices."""
@@ -21,15 +22,14 @@ def synthesised(name: str) -> Resources:
     """Return what the design called `name` takes.
 
     Raises:
-        LookupError: it was not synthesised.
+        ToolchainError: it was not synthesised.
     """
-    entry = _designs().get(name)
-    if entry is None:
-        raise LookupError(
+    figures = _designs().get(name, {}).get(FAMILY)
+    if figures is None:
+        raise ToolchainError(
             f"no synthesis figures of {name}; run `python -m hw.synthesis {name}`, or set the"
             " `resources` of a module from elsewhere"
         )
-    figures = entry[FAMILY]
     return Resources(figures["lut"], figures["dsp"], figures["bram36"])
 
 

@@ -1,7 +1,7 @@
 """Synthesise the gateware and keep the figures: `python -m hw.synthesis [NAME ...]`.
 
 The figures are in `fpga_rt/modules/data/synthesis.json`, where the host halves of the modules find
-them. What was synthesised from the same Verilog by the same Yosys is not synthesised again.
+them. What was synthesised from the same Verilog is not synthesised again.
 """
 
 from __future__ import annotations

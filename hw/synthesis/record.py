@@ -88,8 +88,9 @@ def refresh(
         verilog = to_verilog(makers[name](), name)
         digest = hashlib.sha256(verilog.encode()).hexdigest()[:16]
         kept = load().get(name, {})
-        known = kept if kept.get("verilog") == digest else {"verilog": digest}
-        missing = [family for family in families if family not in known]
+        is_new = kept.get("verilog") != digest  # then both families: one alone says too little
+        known = {"verilog": digest} if is_new else kept
+        missing = [family for family in (FAMILIES if is_new else families) if family not in known]
         if not missing:
             continue
         stale.append(name)

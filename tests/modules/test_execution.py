@@ -18,7 +18,7 @@ from fpga_rt.arithmetic.operations import (
     MaximumPool,
 )
 from fpga_rt.arithmetic.requantise import AdditionRule
-from fpga_rt.contract.command import Segment
+from fpga_rt.contract.command import CommandFlag, Segment
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.errors import ExecutionError
 from fpga_rt.modules.layer import Computed, Layer
@@ -137,6 +137,35 @@ def test_an_average_whose_identity_is_lost_is_refused() -> None:
         message = "convolution_4x4 got an average whose weights are no identity matrix"
         with pytest.raises(ExecutionError, match=message):
             program.run(codes)
+
+
+@pytest.mark.parametrize(("bits", "code", "least"), [(8, 0x80, -127), (4, 0x08, -7)])
+def test_a_weight_that_two_products_cannot_hold_is_refused(
+    bits: int, code: int, least: int
+) -> None:
+    values = np.ones((4, 1, 1, 4), np.int8)
+    rule = requantisation(np.random.default_rng(0), 4, 1 << 10)
+    operation = Convolution(values, np.zeros(4, np.int32), rule, weight_bits=bits)
+    layer = Layer("layer", operation, (2, 2, 4), (2, 2, 4))
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as device:
+        activate(device, 0, "convolution_4x4")
+        program = LayerProgram(device, module_named("convolution_4x4"), layer, 1)
+        program.buffers[Segment.WEIGHTS].view[0] = code
+        message = f"convolution_4x4 got the weight {least - 1}, expected {least} or more"
+        with pytest.raises(ExecutionError, match=message):
+            program.run(random_codes(1, (1, 2, 2, 4)))
+
+
+def test_an_average_of_int4_weights_is_refused() -> None:
+    layer = Layer("layer", ELEMENTWISE[0][1], (1, 1, 40), (1, 1, 40))
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as device:
+        activate(device, 0, "convolution_4x4")
+        program = LayerProgram(device, module_named("convolution_4x4"), layer, 1)
+        program.commands[0]["flags"] |= CommandFlag.WEIGHTS_INT4
+        with pytest.raises(
+            ExecutionError, match="convolution_4x4 got an average of int4 weights, expected int8"
+        ):
+            program.run(random_codes(1, (1, 1, 1, 40)))
 
 
 ELEMENTWISE: list[tuple[str, Computed]] = [
