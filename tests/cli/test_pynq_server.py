@@ -27,12 +27,21 @@ BASE = 0x4000_0000
 Started = tuple["subprocess.Popen[str]", list[str], int]
 
 
+def _interruptible() -> None:
+    """Undo what a shell does to jobs in the background: they ignore SIGINT, and so do children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def running(*arguments: str) -> Iterator[Started]:
     """Start a server; give the process, the lines it printed, and its port."""
     command = [sys.executable, "-m", "fpga_rt", "pynq-server", "--memory", "16", *arguments]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=_interruptible,  # noqa: PLW1509 - it only sets a signal
     ) as process:
         try:
             assert process.stdout is not None
@@ -75,8 +84,8 @@ def test_it_says_where_it_listens_and_ends_in_order(
         assert identity(caller, 1) == ADD.module_id
         process.send_signal(number)
         assert process.stdout is not None
-        rest = process.stdout.read()
         assert process.wait(20) == code
+        rest = process.stdout.read()
         assert rest.strip().splitlines()[-1] == last
         caller.close()
 
