@@ -26,6 +26,8 @@ from sim.benches.faults import fault
 SOURCES = ("command", "parameters", "input")
 _UNKNOWN = LogicArray("X" * 64)
 _ROUNDS = 12
+_AFTERWARDS = 60
+"""Clocks in which nothing more may come."""
 
 test = cocotb.test(timeout_time=2000, timeout_unit="us")
 
@@ -99,10 +101,12 @@ class Player:
         dut.output_ready.value = 0
 
     async def clocks(self, most: int) -> None:
-        """Play for some clocks, or until everything has come."""
+        """Play for some clocks, or until a while after everything has come."""
         expected = sum(len(command.output) for command in self._played)
+        rest = _AFTERWARDS
         for _ in range(most):
-            if len(self.output) == expected:
+            rest -= len(self.output) >= expected
+            if not rest:
                 return
             await RisingEdge(self._dut.clk)
             for source in self._sources:
