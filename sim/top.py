@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sim.build import Design
+from sim.port import model_verilog
 
-PORT_SOURCE = Path(__file__).resolve().parent / "port" / "configuration_port.v"
 TOP = "system"
 
 _CLOCKS = ("clk", "rst", "icap_clk", "icap_rst")
@@ -66,7 +65,7 @@ def system_design(
         parameters: of `configuration_port`, besides PARTITIONS.
         port_verilog: another model of the configuration port than `sim/port/`'s.
     """
-    port = port_verilog if port_verilog is not None else PORT_SOURCE.read_text(encoding="utf-8")
+    port = model_verilog() if port_verilog is None else port_verilog
     wrapper = _wrapper(static, partitions, parameters)
     return Design(static.module, TOP, "\n".join((wrapper, static.verilog, port)))
 

@@ -12,12 +12,15 @@ random words with few bits set. Never load one into a device: the contents are n
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.families import SERIES7
 from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.partials import Cell, runs
 from fpga_rt.bitstream.build import Form, build
 from fpga_rt.bitstream.ecc import with_ecc
 from fpga_rt.bitstream.expand import Frames, frame_order
@@ -39,12 +42,17 @@ save on the same real files."""
 
 
 def stand_in(
-    device: Device, partition: Partition, module_id: int, density: float = DENSE, seed: int = 0
+    device: Device,
+    partition: Partition,
+    module_id: int,
+    density: float = DENSE,
+    seed: int = 0,
+    region: Collection[Cell] | None = None,
 ) -> bytes:
     """Return a partial of `partition.bitstream_bytes` bytes that carries a module's identity.
 
     It has the form of a vendor partial that resets its region. The identity is in the first frame
-    of the partition, laid out as `read.identity_words`. Same arguments, same bytes.
+    that it writes of the partition, laid out as `read.identity_words`. Same arguments, same bytes.
 
     Args:
         device: A device of known geometry.
@@ -52,10 +60,13 @@ def stand_in(
         module_id: 64-bit identity of the module.
         density: From `SPARSE` to `DENSE`.
         seed: Another seed, other contents.
+        region: What it resets and writes, if less than the partition; its length is then
+            `arch.partials.stream_bytes` of it, and `verify` takes it for this region only.
 
     Raises:
         ArtifactError: The geometry of the device is unknown.
-        ValueError: `density` is not between 0 and 1, or the identity does not fit.
+        ValueError: `density` is not between 0 and 1, the identity does not fit, or the region
+            leaves the partition.
     """
     if not SPARSE <= density <= DENSE:
         raise ValueError(f"density {density} is not between {SPARSE} and {DENSE}")
@@ -66,8 +77,11 @@ def stand_in(
             "use a board whose geometry is known"
         )
     entropy = [seed, module_id, partition.index]
-    region = cells(device, partition)
-    inside = np.sort(frame_order(device).partition(partition))
+    whole = cells(device, partition)
+    region = whole if region is None else frozenset(region)
+    if not region or region - whole:
+        raise ValueError(f"the region is no part of partition {partition.name!r}")
+    inside = np.sort(frame_order(device).listed(runs(device, region)))
     module = _contents(device, len(inside), density, [*entropy, 0])
     module[0, : len(identity)] = identity
     if device.family is SERIES7:

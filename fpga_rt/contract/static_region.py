@@ -13,9 +13,10 @@ from the begin of a load until the host has said that it ended well.
 
 The controller's own loads do not depend on the host's word. While it runs for a partition,
 `load.begin` and `load.finish` are ignored; when it fails or is aborted, the partition goes from
-LOADING to FAILED by itself, and so does every LOADING one when a start is refused. A partition that
-the controller has begun to write is therefore coupled only after a load of it has ended DONE, or
-after the host said of a later one, through the processor's port, that it ended well.
+LOADING to FAILED by itself, and so does every LOADING one when a start finds none or several. A
+start while it runs changes nothing of that load and is shown by `refused`. A partition that the
+controller has begun to write is therefore coupled only after a load of it has ended DONE, or after
+the host said of a later one, through the processor's port, that it ended well.
 """
 
 from __future__ import annotations
@@ -219,9 +220,11 @@ _CONFIGURATION = (
         Access.WRITE_ONE,
         (
             _flag("start", 0, "stream the bitstream into the ICAP; clears the error"),
-            _flag("abort", 1, "stop, and leave the port desynchronised"),
+            _flag(
+                "abort", 1, "stop, and leave the port desynchronised; it beats `start`"
+            ),
         ),
-        "`start` is ignored while RUNNING",
+        "a `start` while RUNNING has no effect but `configuration_status.refused`",
     ),
     Register(
         "configuration_status",
@@ -230,8 +233,9 @@ _CONFIGURATION = (
         (
             Field("state", 0, 0, 4, description=_names(ConfigurationState)),
             Field("error", 0, 8, 8, description=_names(ConfigurationError)),
+            _flag("refused", 16, "a start came while RUNNING: two hosts use the controller"),
         ),
-        "an error stays until the next start",
+        "an error stays until the next start, and so does `refused`: until one that is not refused",
     ),
     Register(
         "idcode",

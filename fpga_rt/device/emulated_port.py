@@ -144,6 +144,8 @@ class EmulatedPort:
         """Make idle ports."""
         self.state = ConfigurationState.IDLE
         self.failure: LoadError | None = None
+        self.refused = False
+        """The last start of the controller came while a load was in flight."""
         self.idcode = 0
         """What the controller's last load was answered."""
         self.last_ended_ps = 0
@@ -160,9 +162,7 @@ class EmulatedPort:
         return self._transfer is not None
 
     def start(self, port: ConfigurationPort, stream: bytes, now_ps: int) -> None:
-        """Stream bytes into the partition that is LOADING; ignored while busy."""
-        if self.busy:
-            return
+        """Stream bytes into the partition that is LOADING, while no other load is in flight."""
         self._started += 1
         self.failure = None
         loading = self._loading

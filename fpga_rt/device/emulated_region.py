@@ -196,17 +196,17 @@ class EmulatedRegion:
         if fields["abort"]:
             self.port.abort(now_ps)
         elif fields["start"]:
-            source, words = (
-                self._stored["configuration_source"],
-                self._stored["configuration_words"],
-            )
-            if source % SOURCE_ALIGNMENT_BYTES and not self.port.busy:
-                message = (
-                    f"a source of {source:#x}, expected a multiple of {SOURCE_ALIGNMENT_BYTES}"
-                )
-                self.port.refuse(CONTROLLER_PORT, message, ConfigurationError.BUS, now_ps)
-            else:
-                self.stream(source, 4 * words, CONTROLLER_PORT, now_ps)
+            self.port.refused = self.port.busy
+            if not self.port.busy:
+                self._start_controller(now_ps)
+
+    def _start_controller(self, now_ps: int) -> None:
+        source, words = self._stored["configuration_source"], self._stored["configuration_words"]
+        if source % SOURCE_ALIGNMENT_BYTES:
+            message = f"a source of {source:#x}, expected a multiple of {SOURCE_ALIGNMENT_BYTES}"
+            self.port.refuse(CONTROLLER_PORT, message, ConfigurationError.BUS, now_ps)
+        else:
+            self.stream(source, 4 * words, CONTROLLER_PORT, now_ps)
 
     def _sequencer_status(self) -> int:
         failure = self.sequencer.failure
@@ -220,5 +220,7 @@ class EmulatedRegion:
     def _configuration_status(self) -> int:
         failure = self.port.failure
         return STATIC_REGION["configuration_status"].pack(
-            state=int(self.port.state), error=int(failure.code) if failure else 0
+            state=int(self.port.state),
+            error=int(failure.code) if failure else 0,
+            refused=int(self.port.refused),
         )

@@ -179,25 +179,32 @@ class LoadingDevice(RegisterAccess):
             status = STATIC_REGION["configuration_status"].unpack(
                 self._read("configuration_status")
             )
-            error = ConfigurationError(status["error"])
+            error, refused = ConfigurationError(status["error"]), status["refused"]
         else:
-            error = self._processor_port_error()
+            error, refused = self._processor_port_error(), 0
         if error is not ConfigurationError.NONE:
             detail = self._load_detail()
             if pending.port == CONTROLLER_PORT and error is ConfigurationError.PORT:
                 detail = f"{self._port_answers()}, {detail}"
-            self._write_partition(partition, "load", fail=1)
-            raise ReconfigurationError(
-                f"load of {pending.staged.digest[:12]} into {self._named(partition)} through"
-                f" {pending.port}: {error.name} error, {detail};"
-                " the partition is failed and decoupled",
-                PartitionState.FAILED.name.lower(),
-            )
+            raise self._failed(pending, f"{error.name} error, {detail}")
+        if refused:
+            detail = "a start was refused while a load ran: is another host using the controller?"
+            raise self._failed(pending, detail)
         self._write_partition(partition, "load", finish=1)
         size = pending.staged.bitstream_bytes
         phases = {"queue": pending.port_started_ps - pending.started_ps}
         phases |= self._port_phases(pending, ended_ps)
         return Completion(pending, pending.started_ps, ended_ps, size_bytes=size, phases_ps=phases)
+
+    def _failed(self, pending: LoadPending, detail: str) -> ReconfigurationError:
+        """Give the load of a partition up, and return the error that says why."""
+        (partition,) = pending.partitions
+        self._write_partition(partition, "load", fail=1)
+        return ReconfigurationError(
+            f"load of {pending.staged.digest[:12]} into {self._named(partition)} through"
+            f" {pending.port}: {detail}; the partition is failed and decoupled",
+            PartitionState.FAILED.name.lower(),
+        )
 
     def _port_answers(self) -> str:
         """Return what the port said of itself when it could not be used."""

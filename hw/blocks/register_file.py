@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.hdl import Value
@@ -113,12 +113,11 @@ class RegisterFile(Component):
                 m.d.sync += [self._port(register, field).eq(0) for field in register.fields]
             elif register.access is Access.READ_WRITE:
                 m.d.sync += getattr(self, register.name).written.eq(0)
+        writable = [(r, word) for r, word in self._words() if r.access is not Access.READ_ONLY]
+        m.d.comb += allowed.eq(_is_word_of(address, writable) & (strobe == _WHOLE_WORD))
         with m.Switch(address):
-            for register, word in self._words():
-                if register.access is Access.READ_ONLY:
-                    continue
+            for register, word in writable:
                 with m.Case(register.offset + word * WORD_BYTES):
-                    m.d.comb += allowed.eq(strobe == _WHOLE_WORD)
                     with m.If(write & (strobe == _WHOLE_WORD)):
                         m.d.sync += [
                             self._port(register, field)[to].eq(data[bits])
@@ -144,14 +143,10 @@ class RegisterFile(Component):
         m.d.comb += [bus.arready.eq(~have_address), read.eq(have_address & ~bus.rvalid)]
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [address.eq(bus.araddr), have_address.eq(1)]
-        words = {
-            (register.offset + word * WORD_BYTES) // WORD_BYTES: self._word(register, word)
-            for register, word in self._words()
-        }
-        place, within = address[_WORD_BITS:], address[:_WORD_BITS]
+        words = {_place(*word): self._word(*word) for word in self._words()}
         m.d.comb += [
-            mapped.eq((within == 0) & place.matches(*words)),
-            word_value.eq(Mux(mapped, _choose(place, words), 0)),
+            mapped.eq(_is_word_of(address, self._words())),
+            word_value.eq(Mux(mapped, _choose(address[_WORD_BITS:], words), 0)),
         ]
         with m.If(read):
             m.d.sync += [
@@ -174,6 +169,30 @@ class RegisterFile(Component):
             pieces += [Const(0, bits.start - filled), self._port(register, field)[to]]
             filled = bits.stop
         return Cat(*pieces)
+
+
+def _place(register: Register, word: int) -> int:
+    return register.offset // WORD_BYTES + word
+
+
+def _is_word_of(address: Value, words: Iterable[tuple[Register, int]]) -> Value:
+    """Tell whether an address is that of one of some words."""
+    places = frozenset(_place(register, word) for register, word in words)
+    return (address[:_WORD_BITS] == 0) & _is_among(address[_WORD_BITS:], places)
+
+
+def _is_among(place: Value, chosen: frozenset[int]) -> Value:
+    """Tell whether a place is among some by halving; what repeats in both halves is asked once."""
+    if not chosen:
+        return Const(0)
+    half = 1 << len(place) >> 1
+    if len(chosen) == 2 * half or not half:
+        return Const(1)
+    low = frozenset(at for at in chosen if at < half)
+    high = frozenset(at - half for at in chosen if at >= half)
+    if low == high:
+        return _is_among(place[:-1], low)
+    return Mux(place[-1], _is_among(place[:-1], high), _is_among(place[:-1], low))
 
 
 def _choose(place: Value, words: Mapping[int, Value]) -> Value:

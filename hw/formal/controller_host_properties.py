@@ -63,6 +63,9 @@ class HostProperties(Component):
         untouched = past(~running & ~design.start)
         same = (design.state == past(design.state)) & (design.error == past(design.error))
         past.check(~untouched | same, "state and error stay until the next start")
+        starting, refused = past(design.start & ~design.abort), design.refused
+        past.check(~starting | (refused == past(running)), "a start while running is shown")
+        past.check(starting | (refused == past(refused)), "that stays until the next start")
         m.d.comb += [
             Assert(design.resting == ~running, "running is what it looks like"),
             Assert(design.state <= ConfigurationState.FAILED, "the state is one that exists"),

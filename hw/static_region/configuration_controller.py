@@ -30,7 +30,7 @@ from hw.blocks.axi import axi_read
 from hw.blocks.axi_reader import AxiReader
 from hw.static_region.frame_windows import FarWindow
 from hw.static_region.port_feeder import BEAT, ICAP, WORDS_BITS, PortFeeder
-from hw.static_region.stream_guard import Primitive
+from hw.static_region.stream_guard import ERROR_BITS, Primitive
 
 FIFO_BEATS = 64
 _WITHIN_BITS = (SOURCE_ALIGNMENT_BYTES - 1).bit_length()
@@ -43,8 +43,9 @@ class ConfigurationController(Component):
     the partition whose bit of `loading` alone is set when it starts, and until it ends. The state
     is RUNNING until the port is desynchronised and nothing of the load is under way any more; the
     error of a load stays until the next start. `runs` says for which partition the state is
-    RUNNING, and `fails` is one in the last clock of a load that fails. A start that is refused
-    fails every partition that is LOADING. Pins are in the domain `icap`.
+    RUNNING, and `fails` is one in the last clock of a load that fails. A start for none or several
+    partitions fails every one that is LOADING; one that comes while RUNNING is dropped, which
+    `refused` shows until the next that is not. Pins are in the domain `icap`.
     """
 
     def __init__(
@@ -88,7 +89,8 @@ class ConfigurationController(Component):
                 "runs": Out(partitions),
                 "fails": Out(partitions),
                 "state": Out(4),
-                "error": Out(8),
+                "error": Out(ERROR_BITS),
+                "refused": Out(1),
                 "idcode_readback": Out(32),
                 "stat": Out(32),
                 "axi": Out(axi_read(address_bits)),
@@ -109,6 +111,9 @@ class ConfigurationController(Component):
         self._connect(m)
         with m.If(self.state == ConfigurationState.RUNNING):
             m.d.comb += self.runs.eq(self.target)
+        m.d.comb += self._starting.eq(self.start & ~self.abort)
+        with m.If(self._starting):
+            m.d.sync += self.refused.eq(~self.resting)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.resting.eq(1)
@@ -120,7 +125,7 @@ class ConfigurationController(Component):
                 self._run(m)
             with m.State("DRAIN"):
                 m.d.comb += self.engaged.eq(1)
-                with m.If(self._reader.idle & (m.submodules.fifo.w_level == 0)):
+                with m.If(self._quiet):
                     m.d.sync += [self.go.eq(0), self._draining.eq(0)]
                     m.next = "END"
             with m.State("END"):
@@ -163,15 +168,17 @@ class ConfigurationController(Component):
         """Keep what a load is given, and why it is given up."""
         self._block = Signal(self._address_bits - _WITHIN_BITS)
         self._length, self._beats = Signal(WORDS_BITS), Signal(WORDS_BITS - 1)
-        self._bad_range = Signal()
-        self._asking, self._draining, self._told = (Signal() for _ in range(3))
+        self._bad_range, self._quiet = Signal(), Signal()
+        # A clock old: what was idle then has nothing left for the FIFO.
+        m.d.sync += self._quiet.eq(self._reader.idle & (m.submodules.fifo.w_level == 0))
+        self._asking, self._draining, self._told, self._starting = (Signal() for _ in range(4))
         m.d.comb += [self.feeder.words.eq(self._length), self.feeder.target.eq(self.target)]
 
     def _await_start(self, m: Module) -> None:
         many = (self.loading & (self.loading - 1)).any()
         unaligned = self.source % SOURCE_ALIGNMENT_BYTES != 0
         too_long = self.words[WORDS_BITS:].any() | self.words[:WORDS_BITS].all()
-        with m.If(self.start):
+        with m.If(self._starting):
             m.d.sync += [
                 self._block.eq(self.source >> _WITHIN_BITS),
                 self._length.eq(self.words),

@@ -75,6 +75,11 @@ def _bank(place: Value) -> Value:
     return place[:_BANK_BITS]
 
 
+def _banks(address: Value) -> Value:
+    """Return a bit for each bank, found before the register: arbiters have no time to look."""
+    return Cat(_bank(address[_BYTE_BITS:]) == bank for bank in range(BANKS))
+
+
 def _row(place: Value) -> Value:
     return place[_BANK_BITS:]
 
@@ -131,20 +136,22 @@ class FeatureMemory(Component):
 
     def _accept_reads(self, m: Module, i: int) -> PureInterface:
         """Return the addresses that a port has accepted."""
-        shape = StructLayout({"place": self._place_bits, "outside": 1})
+        shape = StructLayout({"place": self._place_bits, "banks": BANKS, "outside": 1})
         m.submodules[f"reads{i}"] = addresses = RegisterSlice(shape)
         read = self.read[i]
         m.d.comb += [
             addresses.input.valid.eq(read.valid),
             read.ready.eq(addresses.input.ready),
             addresses.input.payload.place.eq(read.address[_BYTE_BITS:]),
+            addresses.input.payload.banks.eq(_banks(read.address)),
             addresses.input.payload.outside.eq(self._outside(read.address)),
         ]
         return addresses.output
 
     def _accept_writes(self, m: Module, i: int) -> PureInterface:
         """Return the beats that a port has accepted, without strobes where they lie outside."""
-        shape = {"place": self._place_bits, "data": DATA_BITS, "strobe": DATA_BYTES}
+        sizes = {"place": self._place_bits, "banks": BANKS}
+        shape = sizes | {"data": DATA_BITS, "strobe": DATA_BYTES}
         m.submodules[f"writes{i}"] = beats = RegisterSlice(StructLayout(shape))
         write = self.write[i]
         m.d.comb += [
@@ -152,6 +159,7 @@ class FeatureMemory(Component):
             write.ready.eq(beats.input.ready),
             write.error.eq(self._outside(write.address)),
             beats.input.payload.place.eq(write.address[_BYTE_BITS:]),
+            beats.input.payload.banks.eq(_banks(write.address)),
             beats.input.payload.data.eq(write.data),
             beats.input.payload.strobe.eq(Mux(write.error, 0, write.strobe)),
         ]
@@ -165,8 +173,7 @@ class FeatureMemory(Component):
         port = memory.read_port()
         arbiter = m.submodules[f"read_arbiter{bank}"] = RoundRobin(len(self._ports))
         for i, read in enumerate(self._reads):
-            wants = read.valid & (_bank(read.payload.place) == bank)
-            m.d.comb += arbiter.requests[i].eq(wants)
+            m.d.comb += arbiter.requests[i].eq(read.valid & read.payload.banks[bank])
             with m.If(arbiter.grants[i]):
                 m.d.comb += port.addr.eq(_row(read.payload.place))
         m.d.comb += port.en.eq(arbiter.grants.any())
@@ -176,8 +183,7 @@ class FeatureMemory(Component):
         port = memory.write_port(granularity=8)
         arbiter = m.submodules[f"write_arbiter{bank}"] = RoundRobin(len(self._ports))
         for i, write in enumerate(self._writes):
-            wants = write.valid & (_bank(write.payload.place) == bank)
-            m.d.comb += arbiter.requests[i].eq(wants)
+            m.d.comb += arbiter.requests[i].eq(write.valid & write.payload.banks[bank])
             with m.If(arbiter.grants[i]):
                 m.d.comb += [
                     port.addr.eq(_row(write.payload.place)),

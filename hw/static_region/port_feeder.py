@@ -44,7 +44,7 @@ from hw.static_region.port_steps import (
     rdwrb_at,
     word_at,
 )
-from hw.static_region.stream_guard import Primitive, StreamGuard
+from hw.static_region.stream_guard import ERROR_BITS, Primitive, StreamGuard
 
 POWER_UP_CYCLES = 128
 """ICAPE2 must be left alone for 1.25 us after reset: 125 clocks of 100 MHz."""
@@ -129,7 +129,7 @@ class PortFeeder(Component):
                 "beats": In(stream.Signature(BEAT)),
                 "idle": Out(1),
                 "finished": Out(1),
-                "error": Out(8, init=ConfigurationError.PORT),
+                "error": Out(ERROR_BITS, init=ConfigurationError.PORT),
                 "idcode_readback": Out(32),
                 "stat": Out(32),
                 "icap": Out(ICAP),

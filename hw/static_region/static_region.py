@@ -142,6 +142,7 @@ class StaticRegion(Component):
             controller.loading.eq(Cat(p.state == PartitionState.LOADING for p in partitions)),
             registers.configuration_status.state.eq(controller.state),
             registers.configuration_status.error.eq(controller.error),
+            registers.configuration_status.refused.eq(controller.refused),
             registers.configuration_idcode.value.eq(controller.idcode_readback),
             registers.configuration_port_status.value.eq(controller.stat),
             self.configuration_running.eq(controller.state == ConfigurationState.RUNNING),

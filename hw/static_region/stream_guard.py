@@ -43,6 +43,8 @@ from fpga_rt.contract.static_region import ConfigurationError
 from hw.static_region.frame_windows import FarWindow
 from hw.static_region.word_decoder import WordDecoder, words_bits
 
+ERROR_BITS = max(ConfigurationError).bit_length()
+
 Primitive = Literal["ICAPE2", "ICAPE3"]
 """The configuration port of the 7-series, and that of UltraScale and UltraScale+."""
 
@@ -111,7 +113,7 @@ class StreamGuard(Component):
                 "write": Out(1),
                 "output": Out(32),
                 "refuses": Out(1),
-                "error": Out(8),
+                "error": Out(ERROR_BITS),
                 "aligned": Out(1),
                 "started": Out(1),
                 "pending": Out(1),

@@ -199,6 +199,8 @@ class Bench:
                 assert rdwrb, "RDWRB fell while CSIB was low"
                 self.aborts += 1
                 since = 0
+            elif self.dut.icap_rst.value == 1:  # it may end an abort: the next load has its own
+                since = _ABORT_CLOCKS
             elif since < _ABORT_CLOCKS:
                 since += 1
                 assert since >= _ABORT_CLOCKS or (csib, rdwrb) == (0, 1), "an abort was cut short"

@@ -235,6 +235,7 @@ async def broken_streams(dut: Any) -> None:  # noqa: ANN401  # cocotb
         stream, errors = broken_stream(name, SCALE, 0, random)
         error = await host.load(0, stream, meanwhile=host.start)
         assert error in errors, f"{name}: {error.name}"
+        assert (await host.fields("sequencer_status"))["busy"], f"{name}: the neighbour has ended"
         assert await host.recouple(0) is PartitionState.FAILED
         assert (await host.status(0))["decoupled"] == 1
         await _ended(system, neighbour)

@@ -39,7 +39,7 @@ class Load:
 
 
 class ConfigurationPort:
-    """An instance of `configuration_port.v`.
+    """An instance of the module `configuration_port`.
 
     Args:
         model: cocotb's handle of the instance.

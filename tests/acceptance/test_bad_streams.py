@@ -115,6 +115,7 @@ def test_a_bad_stream_stays_in_its_partition(
     )
     during = (begin_ps < ended_ps) & (end_ps > began_ps)
     assert during.any(), "no command of the neighbour ran during the load"
+    assert (begin_ps > ended_ps).any(), "no command of the neighbour began after the error"
     status = STATIC_REGION["configuration_status"]
     assert status.unpack(device.read32(status.offset))["error"] == code
     with pytest.raises(ReconfigurationError, match="is failed and stays decoupled"):

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import Board, board, boards
-from fpga_rt.arch.floorplan import Partition
+from fpga_rt.arch.floorplan import Partition, cells
+from fpga_rt.arch.partials import stream_bytes
 from fpga_rt.bitstream.ecc import mismatches
 from fpga_rt.bitstream.expand import frame_order
 from fpga_rt.bitstream.read import frames, identity, parse
 from fpga_rt.bitstream.standin import DENSE, SPARSE, stand_in
-from fpga_rt.bitstream.verify import verify_partial
+from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.errors import ArtifactError
 from fpga_rt.modules.registry import modules
@@ -50,6 +51,27 @@ def test_the_emulator_loads_it(name: str) -> None:
             device.reset(place.index)
             assert device.identify(place.index) == module.module_id
             assert staged.bitstream_bytes == place.bitstream_bytes
+
+
+def test_a_part_of_a_partition_has_a_partial_of_its_own() -> None:
+    pynq = board("pynq-z2")
+    partition = pynq.partitions[2]
+    whole = sorted(cells(pynq.device, partition), key=lambda cell: cell.column)
+    region = frozenset(whole[2:7])
+    data = stand_in(pynq.device, partition, MODULE, region=region)
+    assert len(data) == stream_bytes(pynq.device, region) < partition.bitstream_bytes
+    verified = verify(data, pynq.device, region)
+    assert (verified.module_id, verified.coverage) == (MODULE, 1.0)
+    with pytest.raises(ArtifactError, match="reset mask"):
+        verify_partial(data, pynq.device, partition)
+
+
+@pytest.mark.parametrize("of", [None, 1], ids=["nothing", "another partition"])
+def test_a_region_lies_in_the_partition(of: int | None) -> None:
+    pynq = board("pynq-z2")
+    region = frozenset() if of is None else cells(pynq.device, pynq.partitions[of])
+    with pytest.raises(ValueError, match="the region is no part of partition 'rp0'"):
+        stand_in(pynq.device, pynq.partitions[0], MODULE, region=region)
 
 
 def test_frames_of_the_7_series_have_their_ecc() -> None:

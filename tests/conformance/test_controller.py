@@ -160,6 +160,28 @@ def test_the_controller_names_what_is_wrong_with_a_stream(
     assert read_fields(device, "configuration_port_status") == {"value": 0}
 
 
+def test_a_start_while_a_load_runs_is_refused_and_shown(device: Device) -> None:
+    """Whose load it was that ended is not known then, so the host takes none for good."""
+    staged = stage(device, 0, module_named("add_8"))
+    device.decouple(0)
+    pending = device.begin_load(0, staged, "icap")
+    assert not read_fields(device, "configuration_status")["refused"]
+    start_controller(device, 0x104, 3)
+    status = read_fields(device, "configuration_status")
+    assert (status["state"], status["refused"]) == (ConfigurationState.RUNNING, 1)
+    with pytest.raises(
+        ReconfigurationError,
+        match=r"through icap: a start was refused while a load ran: is another host using the"
+        r" controller\?; the partition is failed and decoupled",
+    ):
+        device.wait(pending)
+    status = read_fields(device, "configuration_status")
+    assert (status["state"], status["error"], status["refused"]) == (ConfigurationState.DONE, 0, 1)
+    stays_isolated(device, 0)
+    activate(device, 0, "add_8")
+    assert not read_fields(device, "configuration_status")["refused"]
+
+
 def test_a_load_for_two_partitions_fails_both(device: Device) -> None:
     for partition in (0, 1):
         device.decouple(partition)

@@ -164,12 +164,12 @@ def test_partition_states_are_visible(device: Emulator) -> None:
     device.decouple(0)
     pending = device.begin_load(0, staged, "icap")
     assert state(device, 0) is PartitionState.LOADING
-    assert register(device, "configuration_status") == {"state": 1, "error": 0}
+    assert register(device, "configuration_status") == {"state": 1, "error": 0, "refused": 0}
     garbage = device.identify(0)
     assert garbage not in (0, staged.module_id)
     device.wait(pending)
     assert state(device, 0) is PartitionState.LOADED
-    assert register(device, "configuration_status") == {"state": 2, "error": 0}
+    assert register(device, "configuration_status") == {"state": 2, "error": 0, "refused": 0}
     device.reset(0)
     device.recouple(0)
     assert state(device, 0) is PartitionState.ACTIVE

@@ -10,11 +10,11 @@ from pathlib import Path
 from fpga_rt.arch import boards
 from fpga_rt.contract.boundary import Direction, Wire
 from fpga_rt.errors import ToolchainError
+from sim import port
 from sim.port.frames import write_frames
 from sim.reconfiguration import TransitionCoverage, module_switch
 
 HERE = Path(__file__).resolve().parent
-SIM = HERE.parents[1]
 BOARD = "pynq-z2"
 MODULES = {0xC0FFEE01: "count_up", 0xC0FFEE02: "count_down"}
 WIRES = (
@@ -22,7 +22,7 @@ WIRES = (
     Wire("step", 1, Direction.INPUT),
     Wire("count", 8, Direction.OUTPUT),
 )
-SOURCES = (HERE / "counters.v", HERE / "top.v", SIM / "port" / "configuration_port.v")
+SOURCES = (HERE / "counters.v", HERE / "top.v", *port.SOURCES)
 
 
 def run(folder: Path) -> TransitionCoverage:

@@ -346,10 +346,12 @@ def test_loading_must_last() -> None:
     assert not b.port.aligned
 
 
-def test_start_is_ignored_while_running() -> None:
+def test_a_start_while_running_is_shown_and_changes_nothing() -> None:
     b = bench()
+    shown: list[int] = []
 
     async def again(ctx: SimulatorContext) -> None:
+        shown.append(ctx.get(b.dut.refused))
         for _ in range(40):
             await ctx.tick().repeat(11)
             ctx.set(b.dut.source, 0)
@@ -357,8 +359,32 @@ def test_start_is_ignored_while_running() -> None:
             ctx.set(b.dut.start, 1)
             await ctx.tick()
             ctx.set(b.dut.start, 0)
+            shown.append(ctx.get(b.dut.refused))
 
-    assert b.load(again).state is DONE
+    async def look(ctx: SimulatorContext) -> None:
+        shown.append(ctx.get(b.dut.refused))
+
+    first, second = b.loads(again, look)
+    assert (first.state, second.state) == (DONE, DONE)
+    assert b.port.written == [*PROBE, *due(stream()), *SETTLE] * 2
+    assert shown == [0, *[1] * 40, 0]
+
+
+def test_an_abort_beside_a_start_counts() -> None:
+    b = bench()
+
+    async def never(ctx: SimulatorContext) -> None:
+        ctx.set(b.dut.abort, 1)
+        await b.start(ctx)
+        ctx.set(b.dut.abort, 0)
+        assert ctx.get(b.dut.state) == DONE
+        assert not ctx.get(b.dut.refused)
+
+    async def after(ctx: SimulatorContext) -> None:
+        await b.end(ctx)
+        await never(ctx)
+
+    assert b.load(after).state is DONE
     assert b.port.written == [*PROBE, *due(stream()), *SETTLE]
 
 

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.boards import Board
 from sim.cache import cached
+from sim.port import SOURCES, model_verilog
 from sim.port.frames import frame_columns, model_parameters, write_frames
 from sim.toolchain import obstacle, toolchain
 
-ROOT = Path(__file__).resolve().parents[3]
-MODEL = ROOT / "sim" / "port" / "configuration_port.v"
+MODEL = [str(source) for source in SOURCES]
 
 _GLUE = """
 #include "Vport.h"
@@ -163,7 +163,7 @@ def build(parameters: Mapping[str, object]) -> Path:
     def make(folder: Path) -> None:
         (folder / "glue.cpp").write_text(_GLUE, encoding="utf-8")
         command = [str(toolchain().verilator), "--cc", "-Wall", "--quiet", "--prefix", "Vport"]
-        _run([*command, "-Mdir", str(folder), *_given("-G", parameters), str(MODEL)])
+        _run([*command, "-Mdir", str(folder), *_given("-G", parameters), *MODEL])
         sources = [*sorted(folder.glob("Vport*.cpp")), folder / "glue.cpp"]
         unity = folder / "unity.cc"
         unity.write_text("".join(f'#include "{path}"\n' for path in sources), encoding="utf-8")
@@ -171,8 +171,7 @@ def build(parameters: Mapping[str, object]) -> Path:
         outcome = ["-shared", "-o", str(folder / "port.so")]
         _run([*_compiler(), f"-I{folder}", str(unity), *objects, *outcome])
 
-    source = MODEL.read_text(encoding="utf-8")
-    inputs = [repr(sorted(parameters.items())), source, _GLUE, *toolchain().versions]
+    inputs = [repr(sorted(parameters.items())), model_verilog(), _GLUE, *toolchain().versions]
     return cached("configuration_port", "port.so", inputs, make)
 
 
@@ -230,7 +229,7 @@ def icarus_clocks(
     given.write_text("".join(packed), encoding="ascii")
     chosen = _given("-Pbench.", {**parameters, "PINS": str(given), "CLOCKS": len(pins)})
     command = ["iverilog", "-g2012", "-Wall", "-s", "bench", *chosen, "-o", str(program)]
-    ran = subprocess.run([*command, str(bench), str(MODEL)], capture_output=True, check=False)
+    ran = subprocess.run([*command, str(bench), *MODEL], capture_output=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, b""), ran.stderr.decode()
     rows = (line.split() for line in _run(["vvp", "-n", str(program)]).splitlines())
     return [Outputs._make(int(value, 16) for value in row) for row in rows]
