@@ -112,10 +112,10 @@ module configuration_logic #(
     end
 
     // 37 bits: the data, lowest bit first, then the address of the register.
-    function [31:0] crc_after(input [31:0] state, input [31:0] word, input [4:0] address);
+    function [31:0] crc_after(input [31:0] state, input [31:0] written, input [4:0] address);
         reg [31:0] x;
         begin
-            x = state ^ word;
+            x = state ^ written;
             x = {8'd0, x[31:8]} ^ crc_of_byte[x[7:0]];
             x = {8'd0, x[31:8]} ^ crc_of_byte[x[7:0]];
             x = {8'd0, x[31:8]} ^ crc_of_byte[x[7:0]];
