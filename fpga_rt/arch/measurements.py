@@ -64,12 +64,16 @@ class Measurements:
     measured: str
     figures: Mapping[str, Figure]
 
-    def encode(self, kind: Kind) -> str:
-        """Return the text of a file."""
+    def data(self, kind: Kind) -> dict[str, Any]:
+        """Return the content of a file as plain data; more keys may be added to it."""
         head = {"format": _format(kind), "version": VERSION}
         texts = {name: getattr(self, name) for name in _TEXTS}
         figures = [asdict(figure) for figure in self.figures.values()]
-        return json.dumps({**head, **texts, "figures": figures}, indent=2) + "\n"
+        return {**head, **texts, "figures": figures}
+
+    def encode(self, kind: Kind) -> str:
+        """Return the text of a file."""
+        return json.dumps(self.data(kind), indent=2) + "\n"
 
 
 def decode(text: str, where: str, kind: Kind) -> Measurements:
@@ -121,7 +125,7 @@ def _check_format(data: Mapping[str, Any], where: str, kind: Kind) -> None:
     found, version = data.get("format"), data.get("version")
     if found != _format(kind):
         advice = {
-            "selfcheck": "give the report that `fpga-rt selfcheck --json` printed",
+            "selfcheck": "give the report that `fpga-rt selfcheck` wrote",
             "calibration": "make one with `fpga-rt calibrate REPORT.json`",
         }[kind]
         raise ArtifactError(f"{where}: format {found!r}, expected {_format(kind)!r}; {advice}")

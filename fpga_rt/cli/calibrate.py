@@ -17,7 +17,7 @@ from fpga_rt.deployment.atomic_file import write_atomically
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
     parser.add_argument(
-        "report", type=Path, metavar="REPORT.json", help="what `fpga-rt selfcheck --json` printed"
+        "report", type=Path, metavar="REPORT.json", help="what `fpga-rt selfcheck` wrote"
     )
     parser.add_argument(
         "-o", "--output", type=file_of(".json"), metavar="OUT.json",
