@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -17,6 +18,7 @@ from fpga_rt.contract.static_region import (
     ConfigurationError,
 )
 from fpga_rt.contract.submission import Submission
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Buffer, Capabilities, Pending, Staged
 from fpga_rt.device.loads import LoadPending
 from fpga_rt.device.memory import Allocator, ByteMemory
@@ -107,6 +109,11 @@ class RtlDevice(RegisterDevice):
     def obstacle() -> str | None:
         """Return which tool is missing and how to install it, None when the device can be used."""
         return toolchain.obstacle()
+
+    @staticmethod
+    def diagnose(board: Board) -> Iterable[Finding]:
+        """Return which tools are there, for `fpga-rt doctor`."""
+        return toolchain.diagnose()
 
     def now_ps(self) -> int:
         """Return the simulated time; it starts at 0 with the object."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.errors import ToolchainError
 
 COMPILER = "g++"
@@ -57,6 +59,22 @@ def obstacle() -> str | None:
             f" apt-get install {COMPILER}"
         )
     return None
+
+
+def diagnose() -> Iterator[Finding]:
+    """Yield every tool with its version, and how to install what is missing."""
+    for package, name in _WHEELS.items():
+        there = find_spec(package) is not None
+        found = version(package.replace("_", "-")) if there else "not installed"
+        yield Finding(name, found, "" if there else "pip install 'fpga-rt[sim]'")
+    compiler, install = shutil.which(COMPILER), f"apt-get install {COMPILER}"
+    if compiler is None:
+        yield Finding(f"C++ compiler {COMPILER}", "not installed", install)
+        return
+    release = run([compiler, "-dumpfullversion"]).strip()
+    old = int(release.split(".")[0]) < MINIMUM_COMPILER
+    remedy = f"{install}-{MINIMUM_COMPILER}, and put it first on PATH as {COMPILER}" if old else ""
+    yield Finding(f"C++ compiler {COMPILER}", f"{release}, {compiler}", remedy)
 
 
 @cache

@@ -79,11 +79,17 @@ def rtl(module):
 DEVICE = '''
 """A device of somebody else's."""
 
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.emulator import Emulator
 
 
 class Remote(Emulator):
     """Somebody else's board."""
+
+    @staticmethod
+    def diagnose(board):
+        """Say what a cable would need."""
+        yield Finding("cable", f"none to {board.name}", "plug it in")
 '''
 
 BROKEN = '''
@@ -205,3 +211,9 @@ def test_a_device_that_cannot_be_used_is_refused_by_name(outside: dict[str, str]
     program = "from fpga_rt.device.registry import open_device; open_device('broken', 'pynq-z2')"
     done = _run(outside, "-c", program)
     assert "device broken cannot be used here: it does not import" in done.stderr
+
+
+def test_a_device_from_outside_says_itself_what_it_lacks(outside: dict[str, str]) -> None:
+    done = _run(outside, "-m", "fpga_rt.cli.main", "doctor", "--device", "outside")
+    assert done.returncode == 6
+    assert "device outside cannot be used here: cable: none to pynq-z2; plug it in" in done.stderr

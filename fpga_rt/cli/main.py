@@ -20,6 +20,7 @@ _COMMANDS = {
     "inspect": "show an archive's steps, modules, sizes and predicted times",
     "run": "run a model or an archive and report latency, swaps and accuracy",
     "devices": "list devices and boards",
+    "doctor": "what is installed, what each device needs, and the command for what is missing",
     "selfcheck": "check a device, measure it, and write a report to send or calibrate by",
     "calibrate": "replace parameters of a board's model by measured ones",
     "demo": "run the demo network: tables, timeline picture, trace, report",

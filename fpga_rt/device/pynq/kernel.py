@@ -13,6 +13,9 @@ from pathlib import Path
 
 from fpga_rt.errors import DeviceError
 
+MACHINE = {"7-series": "xlnx,zynq-7000", "UltraScale+": "xlnx,zynqmp"}
+"""What the device tree of a family of FPGAs says the machine is compatible with."""
+
 _ADVICE = {
     errno.EACCES: "run as root, or give this user the right to it",
     errno.EPERM: "run as root, or give this user the right to it",
