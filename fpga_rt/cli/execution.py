@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 from fpga_rt import api
 from fpga_rt.arch.boards import Board
 from fpga_rt.cli.progress import Progress
+from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.deployment.model import Deployment
-from fpga_rt.device.interface import Capabilities
+from fpga_rt.device.interface import Capabilities, Device
+from fpga_rt.device.recording.recorder import Recorder
+from fpga_rt.errors import FpgaRtError
 from fpga_rt.planner.schedule import Policy
 from fpga_rt.runtime.compare import Comparison, compare_layers, compared_batch
 from fpga_rt.runtime.records import Log
@@ -44,6 +48,10 @@ class Conditions:
     port: str
     options: Mapping[str, object] = field(default_factory=dict)
     """What the device is opened with."""
+    record: Path | None = None
+    """Where to write the session with the device."""
+    command: str = ""
+    """What is run, for recordings."""
 
 
 def execute(
@@ -82,8 +90,27 @@ def execute_compared(
 
 @contextmanager
 def _runtime(conditions: Conditions) -> Iterator[Runtime]:
+    device = api.open_device(conditions.device, conditions.board, **conditions.options)
     with (
-        api.open_device(conditions.device, conditions.board, **conditions.options) as device,
-        api.Runtime(device, conditions.prefetch, conditions.port) as runtime,
+        _recorded(device, conditions) as used,
+        api.Runtime(used, conditions.prefetch, conditions.port) as runtime,
     ):
         yield runtime
+
+
+@contextmanager
+def _recorded(device: Device, conditions: Conditions) -> Iterator[Device]:
+    """Yield the device, and write what happened on it where that is asked for, also a failure."""
+    if conditions.record is None:
+        with device:
+            yield device
+        return
+    recorder = Recorder(device, conditions.command)
+    try:
+        with recorder:
+            yield recorder
+    except FpgaRtError:
+        with suppress(FpgaRtError):  # the run's own error is the one to tell
+            write_atomically(conditions.record, [recorder.recording()])
+        raise
+    write_atomically(conditions.record, [recorder.recording()])

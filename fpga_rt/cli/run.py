@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -62,6 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--load-time", choices=("board", "stream"),
         help="how long a load takes on `rtl`: as the partition's real bitstream (the default), or"
         " as the short one that the simulation loads",
+    )  # fmt: skip
+    parser.add_argument(
+        "--record", type=file_of(".frr"), metavar="S.frr",
+        help="write the session with the device: every call and what came of it, up to a failure",
+    )  # fmt: skip
+    parser.add_argument(
+        "--recording", type=Path, metavar="S.frr",
+        help="the session that `--device replay` plays back",
     )  # fmt: skip
     add_schedule(parser)
     add_calibration(parser)
@@ -132,9 +141,29 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _conditions(arguments: argparse.Namespace, target: Board) -> Conditions:
     port = port_of(target, arguments.port)
-    asked = {"waves": arguments.waves, "load_time": arguments.load_time}
-    options = {name: value for name, value in asked.items() if value is not None}
-    return Conditions(arguments.device, target, arguments.batch, arguments.prefetch, port, options)
+    asked = {name: getattr(arguments, name) for name in ("waves", "load_time", "recording")}
+    return Conditions(
+        arguments.device,
+        target,
+        arguments.batch,
+        arguments.prefetch,
+        port,
+        {name: value for name, value in asked.items() if value is not None},
+        arguments.record,
+        _command(arguments),
+    )
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """Return the run in words, as far as the calls to the device depend on it."""
+    words = ["fpga-rt", "run", arguments.model, "--input", arguments.input]
+    for name in ("board", "partitions", "modules", "count", "batch", "prefetch", "port",
+                 "calibration"):  # fmt: skip
+        value = getattr(arguments, name)
+        if value is not None:
+            listed = ",".join(map(str, value)) if isinstance(value, tuple) else value
+            words += [f"--{name}", listed]
+    return shlex.join(map(str, words))
 
 
 def _compare(
@@ -204,9 +233,12 @@ def _predicted_text(predicted: dict[str, Any], outcome: Outcome) -> str:
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse at once what would fail after the run."""
-    given = (arguments.model, arguments.input, arguments.labels, arguments.calibration)
+    given = (
+        arguments.model, arguments.input, arguments.labels, arguments.calibration,
+        arguments.recording,
+    )  # fmt: skip
     inputs = [path for path in given if path]
-    for output in (arguments.output, arguments.timeline, arguments.trace):
+    for output in (arguments.output, arguments.timeline, arguments.trace, arguments.record):
         if output:
             refuse_overwriting(output, inputs)
     if arguments.codes and not arguments.output:
@@ -235,5 +267,5 @@ def _write_outputs(
         )
     if arguments.trace:
         perfetto.write(outcome.log, outcome.capabilities, conditions.port, arguments.trace)
-    files = (arguments.output, arguments.timeline, arguments.trace)
+    files = (arguments.output, arguments.timeline, arguments.trace, arguments.record)
     return [str(path) for path in files if path]

@@ -2,17 +2,25 @@
 
 A device joins by a line in `DEVICES`; one that cannot run here skips with the reason. `pynq` is
 tested on a stand-in for a board's kernel, see `tests/standin/README.md`.
+
+`replay-of-D` runs every body twice: on D, being recorded, and then on the device `replay`, which
+plays that back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+import tempfile
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from fpga_rt.device.interface import Device
 from fpga_rt.device.pynq.device import Pynq
+from fpga_rt.device.recording.recorder import Recorder
+from fpga_rt.device.recording.replay import Replay
 from fpga_rt.device.registry import devices, open_device
 from tests.standin import standin
 
@@ -21,17 +29,39 @@ DEVICES = [
     ("emulator", "kv260"),
     ("rtl", "pynq-z2"),
     ("pynq", "pynq-z2"),
+    ("replay-of-emulator", "pynq-z2"),
+    pytest.param(("replay-of-rtl", "pynq-z2"), marks=pytest.mark.slow),
 ]
+_REPLAY_OF = "replay-of-"
 
 
 @pytest.fixture(params=DEVICES, ids=lambda p: f"{p[0]}-{p[1]}")
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     name, board = request.param
+    played = name.startswith(_REPLAY_OF)
+    name = name.removeprefix(_REPLAY_OF)
     obstacle = _obstacle(name)
     if obstacle:
         pytest.skip(f"{name}: {obstacle}")
-    with _opened(name, board) as opened:
-        yield opened
+    with _opened(name, board) as opened, Recorder(opened) if played else opened as used:
+        yield used
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Run the body of a test on a device that is recorded, and then on the recording."""
+    recorder = pyfuncitem.funcargs.get("device")
+    if not isinstance(recorder, Recorder):
+        return (yield)
+    names = inspect.signature(pyfuncitem.obj).parameters
+    pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names})
+    recorder.close()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "session.frr"
+        path.write_bytes(recorder.recording())
+        with Replay(recorder.capabilities.board, recording=path) as replay:
+            pyfuncitem.funcargs["device"] = replay
+            return (yield)
 
 
 def _obstacle(name: str) -> str | None:

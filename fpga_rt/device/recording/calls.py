@@ -1,0 +1,150 @@
+"""A call of `Device` as plain data.
+
+Arguments are kept for comparison only: bytes by their SHA-256, what a call has returned (staged
+bitstreams, buffers, pendings) by the number of the call that returned it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt import errors
+from fpga_rt.contract.sequencer import Timeline
+from fpga_rt.errors import DeviceError, ReconfigurationError
+
+_MISUSE = ("ValueError", "TypeError")
+"""What a device raises beside this package's families."""
+_TIMELINE = ("start", "end", "parameters_end")
+Plain = Any
+"""What JSON holds."""
+Blobs = list[bytes]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a call raised: its family, message, and the state of a partition where it has one."""
+
+    family: str
+    message: str
+    partition_state: str | None = None
+
+    @staticmethod
+    def of(error: Exception) -> Failure:
+        """Keep an error of a device; one that is no family's becomes a `DeviceError`."""
+        state = error.partition_state if isinstance(error, ReconfigurationError) else None
+        for kind in type(error).__mro__:
+            if kind.__module__ == errors.__name__ or kind.__name__ in _MISUSE:
+                return Failure(kind.__name__, str(error), state)
+        return Failure(DeviceError.__name__, f"{type(error).__name__}: {error}", state)
+
+    def error(self) -> Exception:
+        """Return the error to raise again."""
+        kind: type[Exception] = getattr(errors, self.family, None) or getattr(builtins, self.family)
+        if self.partition_state is not None and issubclass(kind, ReconfigurationError):
+            return kind(self.message, self.partition_state)
+        return kind(self.message)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call.
+
+    Attributes:
+        name: of the method; a buffer's is `buffer.flush` and the like.
+        arguments: by name, as plain data.
+        result: what it returned, as plain data; None for nothing.
+        failure: what it raised instead.
+        host: SHA-256 of every buffer that the host had changed before the call, by its number.
+        device: what the device changed in buffers: number, first byte and content of each range.
+    """
+
+    name: str
+    arguments: Mapping[str, Plain]
+    result: Plain = None
+    failure: Failure | None = None
+    host: Mapping[int, str] = field(default_factory=dict)
+    device: tuple[tuple[int, int, bytes], ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as it is called: `write32(offset=0x28, value=0x1)`."""
+        shown = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments.items())
+        return f"{self.name}({shown})"
+
+    def plain(self, blobs: Blobs) -> Plain:
+        """Return it for JSON; contents of buffers are appended to `blobs`."""
+        data: dict[str, Plain] = {"name": self.name, "arguments": dict(self.arguments)}
+        if self.result is not None:
+            data["result"] = self.result
+        if self.failure is not None:
+            data["failure"] = vars(self.failure)
+        if self.host:
+            data["host"] = {str(number): digest for number, digest in self.host.items()}
+        if self.device:
+            data["device"] = [
+                [number, first, put(content, blobs)] for number, first, content in self.device
+            ]
+        return data
+
+    @staticmethod
+    def of(data: Plain, blobs: Blobs) -> Call:
+        """Return the call that `plain` gave."""
+        failure = data.get("failure")
+        return Call(
+            data["name"],
+            data["arguments"],
+            data.get("result"),
+            Failure(**failure) if failure else None,
+            {int(number): digest for number, digest in data.get("host", {}).items()},
+            tuple((number, first, blobs[blob]) for number, first, blob in data.get("device", ())),
+        )
+
+
+def put(content: bytes, blobs: Blobs) -> int:
+    """Append a content and return its index."""
+    blobs.append(content)
+    return len(blobs) - 1
+
+
+def digest(data: bytes) -> str:
+    """Return what stands for bytes in arguments."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def plain_timeline(timeline: Timeline | None) -> Plain:
+    """Return a timeline for JSON."""
+    if timeline is None:
+        return None
+    return {
+        "total": timeline.total,
+        **{
+            name: {str(p): array.tolist() for p, array in getattr(timeline, name).items()}
+            for name in _TIMELINE
+        },
+    }
+
+
+def timeline_of(data: Plain) -> Timeline | None:
+    """Return the timeline that `plain_timeline` gave."""
+    if data is None:
+        return None
+    start, end, parameters_end = (_arrays(data[name]) for name in _TIMELINE)
+    return Timeline(start, end, parameters_end, data["total"])
+
+
+def _arrays(data: Mapping[str, Any]) -> dict[int, NDArray[np.int64]]:
+    return {int(partition): np.array(rows, np.int64) for partition, rows in data.items()}
+
+
+def _shown(value: Plain) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:#x}" if value > 9 else str(value)
+    if isinstance(value, str) and len(value) == 64:
+        return f"{value[:12]}..."
+    return repr(value)
