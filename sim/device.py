@@ -256,16 +256,22 @@ class RtlDevice(RegisterDevice):
         self._libraries[module_id] = found
         self._running.add_module(module_id, *found)
 
-    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
+    def stage(
+        self,
+        partial: bytes,
+        partition: int,
+        static_id: int | None = None,
+        module_id: int | None = None,
+    ) -> Staged:
         """Verify a partial bitstream, build its module's library, and put it into device memory.
 
         Raises:
-            ArtifactError: it must not be loaded into the partition, names no module, or was
-                implemented against another static region.
+            ArtifactError: it must not be loaded into the partition, holds an unknown or another
+                module, or was implemented against another static region.
             DeviceError: the device is closed or its memory is full.
             ToolchainError: the module has no RTL, or its library cannot be built.
         """
-        staged = super().stage(partial, partition, static_id)
+        staged = super().stage(partial, partition, static_id, module_id)
         try:
             self._provide(staged.module_id)
         except ToolchainError:

@@ -149,12 +149,19 @@ class Device(ABC):
         """
 
     @abstractmethod
-    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
+    def stage(
+        self,
+        partial: bytes,
+        partition: int,
+        static_id: int | None = None,
+        module_id: int | None = None,
+    ) -> Staged:
         """Verify a partial bitstream for a partition and put it near the port.
 
         Idempotent by digest. Verification happens here, never between decouple and recouple.
         `static_id` is that of the static region it was implemented against, as its manifest states;
-        a device that has another refuses to stage and to load it.
+        a device that has another refuses to stage and to load it. `module_id` is what the module
+        will answer, as the manifest states: the frames of a vendor's partial carry none.
         """
 
     @abstractmethod

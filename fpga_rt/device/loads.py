@@ -35,6 +35,15 @@ class LoadPending(Pending):
     port_started_ps: int = field(default=0, kw_only=True)
 
 
+def _check_module(digest: str, found: int, expected: int | None) -> None:
+    """Compare the module that a bitstream holds with the one that it is said to."""
+    if expected not in (None, found):
+        raise ArtifactError(
+            f"bitstream {digest[:12]} holds module {found:#018x}, expected {expected:#018x} as its"
+            " manifest or deployment states; import the file again, or compile the network again"
+        )
+
+
 @dataclass
 class _Place:
     """Where a staged bitstream lies, and how often it was staged."""
@@ -75,22 +84,29 @@ class LoadingDevice(RegisterAccess):
                 f" {chip.idcode:#010x} of {chip.name}; build it for {self.board.name}"
             )
 
-    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
+    def stage(
+        self,
+        partial: bytes,
+        partition: int,
+        static_id: int | None = None,
+        module_id: int | None = None,
+    ) -> Staged:
         """Verify a partial bitstream and put it into device memory, once for each digest.
 
         What was staged several times stays until it was given back as often.
 
         Raises:
-            ArtifactError: it must not be loaded into the partition, names no module, or was
-                implemented against another static region.
+            ArtifactError: it must not be loaded into the partition, holds an unknown or another
+                module, or was implemented against another static region.
             DeviceError: the device is closed or its memory is full.
         """
         self._require_open()
         key = (hashlib.sha256(partial).hexdigest(), self._checked(partition))
         self._check_static(key[0], static_id)
         if key not in self._staged:
-            self._staged[key] = self._put(partial, key)
+            self._staged[key] = self._put(partial, key, module_id)
         place = self._staged[key]
+        _check_module(key[0], place.staged.module_id, module_id)
         place.users += 1
         place.static_id = place.static_id if static_id is None else static_id
         return place.staged
@@ -133,7 +149,7 @@ class LoadingDevice(RegisterAccess):
             )
         pending = LoadPending("load", self.now_ps(), (partition,), staged=staged, port=port)
         status = self._status(partition)
-        state = PartitionState(status["state"]).name.lower()
+        state = self._state(partition, status)
         if not (status["decoupled"] and status["quiescent"]):
             raise ReconfigurationError(
                 f"{self._named(partition)} is {state} and not decoupled; decouple it before a load",
@@ -158,30 +174,31 @@ class LoadingDevice(RegisterAccess):
                 " implement the module against this one"
             )
 
-    def _put(self, partial: bytes, key: tuple[str, int]) -> _Place:
+    def _put(self, partial: bytes, key: tuple[str, int], module_id: int | None) -> _Place:
         """Verify a partial and copy it to device memory."""
         place = self.board.partitions[key[1]]
         verified = verify_partial(partial, self.board.device, place)
-        if verified.module_id is None:
+        found = module_id if verified.module_id is None else verified.module_id
+        if found is None:
             raise ArtifactError(
                 f"the bitstream {key[0][:12]} for partition {place.name} carries no module"
-                " identity; build it with `fpga_rt.bitstream.build`"
+                " identity; stage it with the `module_id` of its manifest, which `fpga-rt bitstream"
+                " import` writes"
             )
+        _check_module(key[0], found, module_id)
         words = verified.words.astype(">u4")
         buffer = self.allocate(words.nbytes)
         buffer.view[:] = words.view(np.uint8)
         buffer.flush()
-        return _Place(Staged(*key, verified.module_id, place.bitstream_bytes), buffer)
+        return _Place(Staged(*key, found, place.bitstream_bytes), buffer)
 
     def _end_load(self, pending: LoadPending, ended_ps: int) -> Completion:
         (partition,) = pending.partitions
-        if pending.port == CONTROLLER_PORT:
-            status = STATIC_REGION["configuration_status"].unpack(
-                self._read("configuration_status")
-            )
-            error, refused = ConfigurationError(status["error"]), status["refused"]
-        else:
-            error, refused = self._processor_port_error(), 0
+        try:
+            error, refused = self._load_error(pending)
+        except DeviceError:
+            self._write_partition(partition, "load", fail=1)
+            raise
         if error is not ConfigurationError.NONE:
             detail = self._load_detail()
             if pending.port == CONTROLLER_PORT and error is ConfigurationError.PORT:
@@ -205,6 +222,15 @@ class LoadingDevice(RegisterAccess):
             f" {pending.port}: {detail}; the partition is failed and decoupled",
             PartitionState.FAILED.name.lower(),
         )
+
+    def _load_error(self, pending: LoadPending) -> tuple[ConfigurationError, bool]:
+        """Return the error of a load, and whether the controller refused a start besides."""
+        if pending.port != CONTROLLER_PORT:
+            return self._processor_port_error(), False
+        name = "configuration_status"
+        status = STATIC_REGION[name].unpack(self._read(name))
+        error = self._decoded(ConfigurationError, status["error"], name)
+        return error, bool(status["refused"])
 
     def _port_answers(self) -> str:
         """Return what the port said of itself when it could not be used."""

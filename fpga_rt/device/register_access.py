@@ -7,6 +7,8 @@ loads on it, `register_device` the programs; a device subclasses the last of the
 from __future__ import annotations
 
 from abc import abstractmethod
+from enum import IntEnum
+from typing import TypeVar
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.contract.static_region import STATIC_REGION, PartitionState, partition_register
@@ -16,6 +18,8 @@ from fpga_rt.errors import DeviceError, ReconfigurationError
 DEFAULT_TIMEOUT_S = 10.0
 PS_PER_S = 10**12
 _DECOUPLE_POLLS = 1000
+
+Code = TypeVar("Code", bound=IntEnum)
 
 
 class RegisterAccess(Device):
@@ -114,7 +118,7 @@ class RegisterAccess(Device):
         self._write_partition(self._checked(partition), "control", decouple=0)
         status = self._status(partition)
         if status["decoupled"]:
-            state = PartitionState(status["state"]).name.lower()
+            state = self._state(partition, status)
             raise ReconfigurationError(
                 f"{self._named(partition)} is {state} and stays decoupled, expected loaded; load"
                 " a module into it first",
@@ -153,6 +157,26 @@ class RegisterAccess(Device):
     def _status(self, partition: int) -> dict[str, int]:
         name = partition_register(partition, "status")
         return STATIC_REGION[name].unpack(self._read(name))
+
+    def _state(self, partition: int, status: dict[str, int]) -> str:
+        """Return the name of the state that a partition's status shows."""
+        name = partition_register(partition, "status")
+        return self._decoded(PartitionState, status["state"], name).name.lower()
+
+    def _decoded(self, codes: type[Code], value: int, register: str) -> Code:
+        """Return which of the codes that this version knows a register's field holds.
+
+        Raises:
+            DeviceError: none.
+        """
+        try:
+            return codes(value)
+        except ValueError:
+            known = ", ".join(f"{code.value} {code.name}" for code in codes)
+            raise DeviceError(
+                f"{self._where}: register {register} holds {codes.__name__} {value}, expected one"
+                f" of {known}; load the static region that belongs to this version"
+            ) from None
 
     def _forget(self) -> None:
         """Forget what is in flight; a subclass also forgets what it keeps."""

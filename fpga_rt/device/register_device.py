@@ -94,7 +94,7 @@ class RegisterDevice(LoadingDevice):
 
     def _end_program(self, pending: Pending, ended_ps: int) -> Completion:
         status = STATIC_REGION["sequencer_status"].unpack(self._read("sequencer_status"))
-        error = SequencerError(status["error"])
+        error = self._decoded(SequencerError, status["error"], "sequencer_status")
         if error is not SequencerError.NONE:
             partition = status["error_partition"]
             name = partition_register(partition, "error")

@@ -63,8 +63,8 @@ class LoadedModel:
                 for launch in deployment.launches
             ]
             for key, name in deployment.loads.items():
-                self.staged[key] = device.stage(deployment.bitstreams[name], key[0])
-            self._check_identities()
+                partial, module_id = deployment.bitstreams[name], deployment.module_ids[key[1]]
+                self.staged[key] = device.stage(partial, key[0], module_id=module_id)
         except FpgaRtError:
             self.free()
             raise
@@ -184,13 +184,3 @@ class LoadedModel:
         buffer.view[: len(data)] = np.frombuffer(data, np.uint8)
         buffer.flush()
         return buffer
-
-    def _check_identities(self) -> None:
-        for (partition, module), staged in self.staged.items():
-            expected = self.deployment.module_ids[module]
-            if staged.module_id != expected:
-                raise DeviceError(
-                    f"bitstream of {module} for partition {partition} carries identity"
-                    f" {staged.module_id:#018x}, the deployment expects {expected:#018x};"
-                    " compile the network again"
-                )

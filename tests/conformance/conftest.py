@@ -1,7 +1,8 @@
 """The devices that conformance is about.
 
 A device joins by a line in `DEVICES`; one that cannot run here skips with the reason. `pynq` is
-tested on a stand-in for a board's kernel, see `tests/standin/README.md`.
+tested on a stand-in for a board's kernel, see `tests/standin/README.md`: with the emulator behind
+/dev/mem; with UIO, interrupts and a cache that is not coherent; and with the RTL.
 
 `replay-of-D` runs every body twice: on D, being recorded, and then on the device `replay`, which
 plays that back.
@@ -29,9 +30,13 @@ DEVICES = [
     ("emulator", "kv260"),
     ("rtl", "pynq-z2"),
     ("pynq", "pynq-z2"),
+    ("pynq-uio", "pynq-z2"),
+    pytest.param(("pynq-rtl", "pynq-z2"), marks=pytest.mark.slow, id="pynq-rtl-pynq-z2"),
     ("replay-of-emulator", "pynq-z2"),
     pytest.param(("replay-of-rtl", "pynq-z2"), marks=pytest.mark.slow),
 ]
+_STAND_INS = {"pynq": (), "pynq-uio": ("--uio",), "pynq-rtl": ("--logic", "rtl")}
+"""What the stand-in is started with, by device."""
 _REPLAY_OF = "replay-of-"
 
 
@@ -65,16 +70,21 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _obstacle(name: str) -> str | None:
-    if name == "pynq":
-        return standin.obstacle()
-    return {entry.name: entry.obstacle for entry in devices()}[name]
+    obstacles = {entry.name: entry.obstacle for entry in devices()}
+    if name not in _STAND_INS:
+        return obstacles[name]
+    return standin.obstacle() or (obstacles["rtl"] if name == "pynq-rtl" else None)
 
 
 @contextmanager
 def _opened(name: str, board: str) -> Iterator[Device]:
-    if name != "pynq":
+    if name not in _STAND_INS:
         with open_device(name, board) as opened:
             yield opened
         return
-    with standin.installed(board) as running, Pynq(board, kernel=running.kernel) as opened:
+    cached = name == "pynq-uio"
+    with (
+        standin.installed(board, *_STAND_INS[name], cached=cached) as running,
+        Pynq(board, kernel=running.kernel) as opened,
+    ):
         yield opened

@@ -132,6 +132,20 @@ def test_a_bitstream_of_another_static_region_is_refused(device: Device) -> None
     device.wait(device.begin_load(0, staged, "icap"))
 
 
+def test_a_bitstream_of_another_module_than_its_manifest_states_is_refused(device: Device) -> None:
+    board = device.capabilities.board
+    module_id = module_named("add_8").module_id
+    stream = simulation_bitstream(board.device, board.partitions[0], module_id)
+    expected = f"holds module {module_id:#018x}, expected {module_id ^ 1:#018x} as its manifest"
+    with pytest.raises(ArtifactError, match=expected):
+        device.stage(stream, 0, module_id=module_id ^ 1)
+    staged = device.stage(stream, 0, module_id=module_id)
+    with pytest.raises(ArtifactError, match=expected):
+        device.stage(stream, 0, module_id=module_id ^ 1)
+    device.decouple(0)
+    device.wait(device.begin_load(0, staged, "icap"))
+
+
 def test_what_is_unstaged_cannot_be_loaded(device: Device) -> None:
     first = stage(device, 0, module_named("add_8"))
     assert stage(device, 0, module_named("add_8")) is first

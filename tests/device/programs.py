@@ -1,4 +1,7 @@
-"""Small programs made by hand: one layer on one partition, laid out in device memory."""
+"""Small programs made by hand: one layer on one partition, laid out in device memory.
+
+They flush what the device reads and invalidate what it wrote, as host code has to.
+"""
 
 from __future__ import annotations
 
@@ -86,11 +89,13 @@ class LayerProgram:
         for segment, data in blocks.items():
             self.buffers[segment] = self.device.allocate(max(len(data), 64))
             self.buffers[segment].view[: len(data)] = np.frombuffer(data, np.uint8)
+            self.buffers[segment].flush()
             self.placements[segment] = Placement(self.buffers[segment].address)
         self.ring = self.device.allocate(64 * len(self.commands))
 
     def tensor(self, segment: Segment) -> Codes:
-        """View a segment as int8 (images, H, W, C)."""
+        """View a segment as int8 (images, H, W, C), as the device left it."""
+        self.buffers[segment].invalidate()
         shape = self.layer.input_shape if segment is Segment.INPUT else self.layer.output_shape
         rows = self.buffers[segment].view.view(np.int8).reshape(self.images, -1)
         return rows[:, : int(np.prod(shape))].reshape(self.images, *shape)
@@ -104,6 +109,8 @@ class LayerProgram:
             stride = self.placements[Segment.FEATURES].stride
             view = self.buffers[Segment.FEATURES].view.view(np.int8).reshape(-1, stride)
             view[:, : residual[0].size] = residual.reshape(self.images, -1)
+        for segment in (Segment.INPUT, Segment.FEATURES):
+            self.buffers[segment].flush()
 
     def submission(self, bank: int = 0) -> Submission:
         """Write the ring and return what to submit."""
@@ -112,6 +119,7 @@ class LayerProgram:
             self.ring.free()
             self.ring = self.device.allocate(len(data))
         self.ring.view[:] = np.frombuffer(data, np.uint8)
+        self.ring.flush()
         rings = {self.partition: Ring(self.ring.address, len(self.commands))}
         return Submission(rings, self.placements, self.images, bank)
 

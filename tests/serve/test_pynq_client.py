@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import fpga_rt
+from benchmarks.pynq_environment import ROOT
 from fpga_rt.arch.boards import board
 from fpga_rt.bitstream.build import bit_file, simulation_bitstream
 from fpga_rt.device.emulator import Emulator
@@ -21,7 +22,7 @@ from fpga_rt.serve.board import PynqBoard
 from fpga_rt.serve.designs import read_design, write_overlay
 from fpga_rt.serve.schema import SERVICES
 from fpga_rt.serve.server import PORT, Server
-from tests.serve.client import ROOT, run
+from tests.serve.client import run
 from tests.serve.streams import ADD, TARGET, foreign_design, loopback_design
 
 pytestmark = [

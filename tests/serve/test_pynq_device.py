@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.pynq_environment import ROOT
 from fpga_rt.arch.boards import board
 from fpga_rt.bitstream.build import bit_file, simulation_bitstream
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.errors import ToolchainError
 from fpga_rt.serve import pynq_device
-from tests.serve.client import ROOT, run
+from tests.serve.client import run
 from tests.serve.streams import ADD, TARGET, foreign_design, loopback_design
 
 NOTEBOOK = ROOT / "examples" / "pynq_remote" / "pynq_without_a_board.ipynb"

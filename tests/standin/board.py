@@ -1,39 +1,42 @@
-"""The hardware of the stand-in: physical addresses, and the emulator behind them."""
+"""The hardware of the stand-in: physical addresses, and the logic behind them."""
 
 from __future__ import annotations
 
 import errno
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.bitstream.read import parse
-from fpga_rt.contract.static_region import CONTROLLER_PORT, STATIC_REGION, ConfigurationError
-from fpga_rt.device.emulated_region import EmulatedRegion
-from fpga_rt.device.faults import Faults
-from fpga_rt.device.memory import ByteMemory, Bytes, Region
+from fpga_rt.device.memory import Bytes
 from fpga_rt.device.pynq.port_switch import DEVCFG_CTRL, PCAP_PR
 from fpga_rt.errors import ArtifactError, DeviceError
+from tests.standin.logic import NOBODY, Logic
 
 ACCESS_PS = 100_000_000
 """What a register access takes: a load ends after some polls, on a slow machine too."""
 MEMORY_BASE = 0x1800_0000
-NOBODY = 0xFFFF_FFFF
-_CONTROL = STATIC_REGION["configuration_control"]
-_START = _CONTROL.pack(start=1)
 _SWAPPED_SYNC = bytes.fromhex("665599aa")
+
+MakeLogic = Callable[[Board, Bytes, int], Logic]
+"""Powers the logic up: for a board, with a memory at an address."""
 
 
 class StandInBoard:
     """A board whose FPGA the kernel has configured: a Zynq-7000's driver gave the port back."""
 
-    def __init__(self, board: Board, memory: Bytes, address: int) -> None:
+    def __init__(self, board: Board, memory: Bytes, address: int, make: MakeLogic) -> None:
         """Put registers at `address` and the memory at `MEMORY_BASE`."""
+        self.on_interrupt: Callable[[], None] = lambda: None
+        self.accesses = 0
         self._board = board
         self._address = address
         self._shared = memory
+        self._make = make
+        self._logic: Logic | None = None
         self._lock = threading.Lock()
         self.reset()
 
@@ -46,34 +49,46 @@ class StandInBoard:
         with self._lock:
             self._shared[:] = 0
             self._memory = np.zeros_like(self._shared) if cached else self._shared
-            self._now_ps = 0
-            self.pcap_has_port = not self._is_zynq_7000
+            self.accesses = 0
             self._power_up()
+            self._running.pcap_has_port = not self._is_zynq_7000
+
+    @property
+    def pcap_has_port(self) -> bool:
+        """Whether the PCAP keeps the configuration controller from the ICAP."""
+        return self._running.pcap_has_port
+
+    @pcap_has_port.setter
+    def pcap_has_port(self, value: bool) -> None:
+        with self._lock:
+            self._running.pcap_has_port = value
 
     def read(self, address: int) -> int:
         """Return a word of the physical address space."""
         with self._lock:
-            self._now_ps += ACCESS_PS
+            self._let_pass()
+            self.accesses += 1
             if address == DEVCFG_CTRL and self._is_zynq_7000:
-                return PCAP_PR if self.pcap_has_port else 0
+                return PCAP_PR if self._running.pcap_has_port else 0
             try:
-                return self._region.read(address - self._address, self._now_ps)
+                return self._running.read(address - self._address)
             except DeviceError:
                 return NOBODY
 
     def write(self, address: int, value: int) -> None:
         """Set a word of the physical address space."""
         with self._lock:
-            self._now_ps += ACCESS_PS
-            offset = address - self._address
+            self._let_pass()
+            self.accesses += 1
             if address == DEVCFG_CTRL and self._is_zynq_7000:
-                self.pcap_has_port = bool(value & PCAP_PR)
-            elif (
-                offset == _CONTROL.offset and self.pcap_has_port and _CONTROL.unpack(value)["start"]
-            ):
-                self._refuse_controller()
+                self._running.pcap_has_port = bool(value & PCAP_PR)
             else:
-                self._region.write(offset, value, self._now_ps)
+                self._running.write(address - self._address, value)
+
+    def tick(self) -> None:
+        """Let as much time pass as an access takes."""
+        with self._lock:
+            self._let_pass()
 
     def synchronise(self, offset: int, size_bytes: int, *, for_device: bool) -> None:
         """Write a range of the processor's cache to memory, or make it read memory again."""
@@ -94,39 +109,39 @@ class StandInBoard:
             return "write init error", errno.EINVAL
         if len(stream) % 4:
             return "write error", errno.EINVAL
+        words = np.frombuffer(stream, "<u4").astype(">u4").tobytes()
         with self._lock:
-            self.pcap_has_port = True
-            words = np.frombuffer(stream, "<u4").astype(">u4").tobytes()
+            self._running.pcap_has_port = True
             if not partial and not self._accepts(words):
                 return "write complete error", errno.ETIMEDOUT
-            if partial:
-                self._load(words)
-            else:
+            if not partial:
                 self._power_up()
-            self.pcap_has_port = not self._is_zynq_7000  # whose driver gives it back
+            elif not self._running.load(words):
+                return "write error", errno.EOPNOTSUPP
+            self._running.pcap_has_port = not self._is_zynq_7000  # whose driver gives it back
         return "", 0
 
     @property
     def _is_zynq_7000(self) -> bool:
         return self._board.device.family.name == "7-series"
 
+    @property
+    def _running(self) -> Logic:
+        if self._logic is None:
+            raise RuntimeError("the logic is not powered up")
+        return self._logic
+
     def _power_up(self) -> None:
-        memory = ByteMemory(len(self._memory), self._board.feature_memory_bytes)
-        memory.dram = Region("DRAM", MEMORY_BASE, self._memory)
-        memory.regions = (memory.dram, *memory.regions[1:])
-        self._region = EmulatedRegion(self._board, memory, Faults())
+        if self._logic is not None:
+            self._logic.close()
+        self._logic = self._make(self._board, self._memory, MEMORY_BASE)
+        self._ended = 0
 
-    def _refuse_controller(self) -> None:
-        port = self._region.port
-        port.idcode = NOBODY
-        port.refuse(CONTROLLER_PORT, "the PCAP has the port", ConfigurationError.PORT, self._now_ps)
-
-    def _load(self, words: bytes) -> None:
-        port = self._region.port
-        self._region.advance(self._now_ps)
-        port.start(self._board.ports["pcap"], words, self._now_ps)
-        self._now_ps = max(self._now_ps, self._region.load_ended_ps() or 0)
-        self._region.advance(self._now_ps)
+    def _let_pass(self) -> None:
+        self._running.let_pass(ACCESS_PS)
+        while self._ended < self._running.ended:
+            self._ended += 1
+            self.on_interrupt()
 
     def _accepts(self, words: bytes) -> bool:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
+import select
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from dataclasses import dataclass
 
 import mfusepy
@@ -13,8 +15,10 @@ import mfusepy
 from fpga_rt.arch.boards import Board
 from tests.standin.board import MEMORY_BASE, StandInBoard
 from tests.standin.fpga_manager import RELEASE, ModelledManager
+from tests.standin.uio import Uio
 
 ADDRESS_SPACE_BYTES = 1 << 32
+_UIO = "/dev/uio0"
 _MACHINES = {
     "7-series": (b"xlnx,zynq-7000", "Xilinx Zynq FPGA Manager", "armv7l"),
     "UltraScale+": (b"xlnx,zynqmp", "Xilinx ZynqMP FPGA Manager", "aarch64"),
@@ -30,6 +34,11 @@ class File:
     store: Callable[[bytes], None] | None = None
 
 
+def fixed(content: bytes) -> File:
+    """Return a file that always reads the same."""
+    return File(0o444, lambda: content)
+
+
 def kernel_files(
     board: Board, hardware: StandInBoard, manager: ModelledManager, memory_bytes: int
 ) -> dict[str, File]:
@@ -40,9 +49,6 @@ def kernel_files(
         "/sys/class/u-dma-buf/udmabuf0/",
         "/proc/device-tree/",
     )
-
-    def fixed(content: bytes) -> File:
-        return File(0o444, lambda: content)
 
     def synchronise(for_device: bool) -> Callable[[bytes], None]:
         def store(text: bytes) -> None:
@@ -83,19 +89,39 @@ def kernel_files(
     return files
 
 
+def uio_files(address: int, size_bytes: int) -> dict[str, File]:
+    """Return what the generic UIO driver says of its device by path."""
+    folder = "/sys/class/uio/uio0/"
+    texts = {
+        "name": "fpga_rt",
+        "version": "devicetree",
+        "maps/map0/addr": f"{address:#x}",
+        "maps/map0/size": f"{size_bytes:#x}",
+    }
+    return {folder + name: fixed(f"{text}\n".encode()) for name, text in texts.items()}
+
+
 class KernelFiles(mfusepy.Operations):  # type: ignore[misc]  # it is Any where it is not installed
-    """The file system: `files`, `/dev/mem`, and `/bus`, which carries what `/dev/mem` cannot."""
+    """The file system: `files`, `/dev/mem`, `/dev/uio0`, and `/bus` for what mappings cannot carry.
+
+    The kernel maps no file that it does not cache, so who opens `/dev/uio0` for its registers, with
+    O_SYNC as for `/dev/mem`, gets it cached, and who opens it for its interrupt does not.
+    """
 
     use_ns = True
 
-    def __init__(self, files: dict[str, File], hardware: StandInBoard) -> None:
-        """Serve files, and the physical address space of a board."""
+    def __init__(
+        self, files: dict[str, File], hardware: StandInBoard, uio: Uio | None = None
+    ) -> None:
+        """Serve files, the address space of a board, and an interrupt where there is one."""
         self._files = files
         self._hardware = hardware
+        self._uio = uio
+        self._devices = {"/dev/mem", "/bus"} | ({_UIO} if uio else set())
         self._folders: dict[str, set[str]] = {"/": set()}
         self.forbidden: set[str] = set()
         """Paths that refuse to be opened."""
-        for path in (*files, "/dev/mem", "/bus"):
+        for path in (*files, *sorted(self._devices)):
             parts = path.split("/")
             for depth in range(1, len(parts)):
                 parent = "/".join(parts[:depth]) or "/"
@@ -105,7 +131,7 @@ class KernelFiles(mfusepy.Operations):  # type: ignore[misc]  # it is Any where 
         """Return type, mode and size."""
         if path in self._folders:
             return {"st_mode": stat.S_IFDIR | 0o755, "st_nlink": 2}
-        if path in ("/dev/mem", "/bus"):
+        if path in self._devices:
             size = ADDRESS_SPACE_BYTES  # Python maps no regular file beyond its end
             return {"st_mode": stat.S_IFREG | 0o600, "st_nlink": 1, "st_size": size}
         if path in self._files:
@@ -126,17 +152,31 @@ class KernelFiles(mfusepy.Operations):  # type: ignore[misc]  # it is Any where 
         )
         if lacks or path in self.forbidden:
             raise mfusepy.FuseOSError(errno.EACCES)
-        fi.direct_io = int(path != "/dev/mem")  # a mapping needs the page cache
+        is_mapped = path == "/dev/mem" or (path == _UIO and fi.flags & os.O_SYNC)
+        fi.direct_io = int(not is_mapped)
+        if path == _UIO and self._uio is not None:
+            self._uio.open(fi)
         return 0
 
     def truncate(self, path: str, length: int, fh: object = None) -> int:
         """Allow it, as sysfs does, without effect."""
         return 0
 
-    def read(self, path: str, size: int, offset: int, fi: object) -> bytes:
-        """Read a file, or a word of the bus; pages of `/dev/mem` fault."""
+    def poll(
+        self, path: str, fi: mfusepy.fuse_file_info, handle: int | None, ready: MutableSequence[int]
+    ) -> int:
+        """Tell what an interrupt's file is ready for; every other file always is."""
+        ready[0] = select.POLLIN | select.POLLOUT
+        if path == _UIO and self._uio is not None:
+            ready[0] = self._uio.poll(fi, handle)
+        return 0
+
+    def read(self, path: str, size: int, offset: int, fi: mfusepy.fuse_file_info) -> bytes:
+        """Read a file, a word of the bus, or an interrupt; pages of what is mapped fault."""
         if path == "/bus" and size == 4:
             return struct.pack("=I", self._hardware.read(offset))
+        if path == _UIO and self._uio is not None and not fi.flags & os.O_SYNC:
+            return self._uio.read(size, fi)
         file = self._files.get(path)
         if file is None or file.show is None:
             raise mfusepy.FuseOSError(errno.EIO)
@@ -147,6 +187,9 @@ class KernelFiles(mfusepy.Operations):  # type: ignore[misc]  # it is Any where 
         if path == "/bus" and len(data) == 4:
             self._hardware.write(offset, *struct.unpack("=I", data))
             return 4
+        if path == _UIO and self._uio is not None:
+            self._uio.write(data)
+            return len(data)
         file = self._files.get(path)
         if file is None or file.store is None:
             raise mfusepy.FuseOSError(errno.EIO)

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -24,22 +25,30 @@ def _library() -> ctypes.CDLL:
         built = Path(folder) / "mapped_io.so"
         command = [compiler() or "cc", "-O1", "-shared", "-fPIC", "-o", str(built), str(_SOURCE)]
         subprocess.run(command, check=True)
-        return ctypes.CDLL(str(built), use_errno=True)
+        library = ctypes.CDLL(str(built), use_errno=True)
+    library.mapped_io_add.argtypes = (ctypes.c_char_p, ctypes.c_uint64)
+    return library
 
 
 class MappedIo:
-    """While installed, accesses to mappings of one file are accesses to another."""
+    """While installed, accesses to mappings of some files are accesses to a bus."""
 
-    def __init__(self, mapped: Path, bus: Path) -> None:
-        """Install it.
+    def __init__(self, bus: Path, mapped: Mapping[Path, int]) -> None:
+        """Install it for files, each with the address of its first byte on the bus.
 
         Raises:
             OSError: a file cannot be opened.
         """
-        if _library().mapped_io_install(os.fsencode(mapped), os.fsencode(bus)):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(mapped))
+        for path, base in mapped.items():
+            _check(_library().mapped_io_add(os.fsencode(path), base), path)
+        _check(_library().mapped_io_install(os.fsencode(bus)), bus)
 
     def remove(self) -> None:
         """Bring back what was there before."""
         _library().mapped_io_remove()
+
+
+def _check(result: int, path: Path) -> None:
+    if result:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(path))

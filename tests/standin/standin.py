@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from fpga_rt.arch.boards import board as board_of
+from fpga_rt.device.pynq.device import BASE_ADDRESS
 from fpga_rt.device.pynq.kernel import Kernel
 from tests.standin.mapped_io import MappedIo, compiler
 
@@ -67,18 +69,25 @@ class StandIn:
         process: the process.
     """
 
-    def __init__(self, board: str) -> None:
+    def __init__(self, board: str, *options: str) -> None:
         """Start it and wait until its files are there; `install` makes its registers work.
+
+        Args:
+            board: name of the board.
+            options: `--uio` for registers and an interrupt through UIO, `--logic rtl` for the
+                gateware instead of the emulator.
 
         Raises:
             RuntimeError: it did not start; the message has what it said.
         """
+        family = board_of(board).device.family.name
+        self._base = BASE_ADDRESS[family]
         self._folder = tempfile.mkdtemp(prefix="fpga_rt-standin-")
         self._said = Path(self._folder, "said").open("w+")
         root = Path(self._folder, "root")
         root.mkdir()
         self.process = subprocess.Popen(
-            [*_NAMESPACES, _PYTHON, "-m", "tests.standin.server", board, str(root)],
+            [*_NAMESPACES, _PYTHON, "-m", "tests.standin.server", board, str(root), *options],
             cwd=_REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -96,7 +105,7 @@ class StandIn:
 
     def install(self) -> None:
         """Let mapped registers of this process be the stand-in's."""
-        self._mapped_io = MappedIo(self.kernel.memory, self.kernel.root / ".kernel/bus")
+        self._mapped_io = mapped_io(self.kernel, self._base)
 
     def uninstall(self) -> None:
         """Let them be again what they were."""
@@ -130,21 +139,28 @@ def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
     return process.stdin, process.stdout
 
 
+def mapped_io(kernel: Kernel, base: int) -> MappedIo:
+    """Let this process's mappings of a stand-in's registers be its bus; `base` is that of UIO."""
+    uio = kernel.root / "dev/uio0"
+    mapped = {kernel.memory: 0} | ({uio: base} if uio.exists() else {})
+    return MappedIo(kernel.root / ".kernel/bus", mapped)
+
+
 @cache
-def shared(board: str) -> StandIn:
+def shared(board: str, *options: str) -> StandIn:
     """Return the stand-in that all tests of this process share; reset it before use."""
-    standin = StandIn(board)
+    standin = StandIn(board, *options)
     atexit.register(standin.close)
     return standin
 
 
 @contextmanager
-def installed(board: str, *, cached: bool = False) -> Iterator[StandIn]:
-    """Reset the shared stand-in and make its registers work meanwhile.
+def installed(board: str, *options: str, cached: bool = False) -> Iterator[StandIn]:
+    """Reset the shared stand-in and make its registers work meanwhile; see `StandIn`.
 
     With `cached` the processor sees memory through a cache that is not coherent.
     """
-    standin = shared(board)
+    standin = shared(board, *options)
     for staged in standin.kernel.firmware.iterdir():
         staged.unlink()
     standin.ask("reset", cached=cached)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +24,14 @@ from fpga_rt.contract.submission import Submission
 from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Buffer, Capabilities, Completion, Pending, Staged
 from fpga_rt.device.loads import LoadPending
-from fpga_rt.device.pynq import diagnosis
+from fpga_rt.device.pynq import diagnosis, overlay
 from fpga_rt.device.pynq.firmware import FirmwareFile
 from fpga_rt.device.pynq.fpga_manager import FLAG_PARTIAL, FpgaManager
 from fpga_rt.device.pynq.interrupts import POLL_S
 from fpga_rt.device.pynq.kernel import MACHINE, Kernel, reported
 from fpga_rt.device.pynq.lock import FpgaLock
 from fpga_rt.device.pynq.opened import OpenedBoard
-from fpga_rt.device.pynq.pcap_load import PcapLoad
+from fpga_rt.device.pynq.pcap_load import PcapLoad, PcapLoader
 from fpga_rt.device.register_access import PS_PER_S
 from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
 from fpga_rt.errors import DeviceError, ReconfigurationError
@@ -67,7 +67,8 @@ class Pynq(RegisterDevice):
         Args:
             board: a board or its name.
             base: full bitstream to load when the device is opened, its bytes or its file; None
-                when the FPGA is configured already.
+                when the FPGA is configured already. A file with its .hwh beside it goes through
+                PYNQ where that is installed, anything else straight through the FPGA manager.
             address: of the registers for the processor, `BASE_ADDRESS` of the family when None; of
                 no importance where a UIO device `fpga_rt` has them.
             kernel: where the kernel's interfaces lie; below `/` when None.
@@ -100,6 +101,7 @@ class Pynq(RegisterDevice):
         self._manager = FpgaManager(self._kernel.fpga_manager)
         self._lock = FpgaLock(self._kernel.lock)
         self._pcap: PcapLoad | None = None
+        self._base_notes: tuple[str, ...] = ()
 
     def __enter__(self) -> Pynq:
         """Open the device."""
@@ -157,16 +159,22 @@ class Pynq(RegisterDevice):
         self._require_open()
         return self._opened.memory.allocate(size_bytes)
 
-    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
+    def stage(
+        self,
+        partial: bytes,
+        partition: int,
+        static_id: int | None = None,
+        module_id: int | None = None,
+    ) -> Staged:
         """Verify a partial bitstream, put it into memory for the ICAP and into a file for the PCAP.
 
         Raises:
-            ArtifactError: it must not be loaded into the partition, names no module, or was
-                implemented against another static region.
+            ArtifactError: it must not be loaded into the partition, holds an unknown or another
+                module, or was implemented against another static region.
             DeviceError: the device is closed, its memory or the disk is full, or the kernel's
                 firmware folder cannot be written.
         """
-        staged = super().stage(partial, partition, static_id)
+        staged = super().stage(partial, partition, static_id, module_id)
         key = (staged.digest, partition)
         with ExitStack() as undo:
             undo.callback(self.unstage, staged)
@@ -217,12 +225,14 @@ class Pynq(RegisterDevice):
             undo.callback(self._unlock)
             self._configure()
             self._opened = OpenedBoard(self._kernel, self.board.device.family.name, self._address)
+            self._loader = PcapLoader(self._manager, self.now_ps)
             undo.pop_all()
         self.capabilities = replace(
             self.capabilities,
             memory_bytes=self._opened.memory.size_bytes,
             assumptions=(
                 f"Port pcap is that of {self._manager.name}, port icap the static region's.",
+                *self._base_notes,
                 *self._opened.description,
                 _BUSY_IS_OUTER,
             ),
@@ -243,7 +253,7 @@ class Pynq(RegisterDevice):
         An access to the registers of an FPGA that is not configured hangs the processor.
         """
         if self._base is not None:
-            self._load_base(self._checked_base(self._base))
+            self._load_first(self._base)
             return
         state = self._manager.state
         lost = state in _FAILED and not self._manager.flags & FLAG_PARTIAL
@@ -253,14 +263,23 @@ class Pynq(RegisterDevice):
                 " expected a static region in it; open the device with base=FULL_BITSTREAM"
             )
 
-    def _checked_base(self, base: bytes | Path | str) -> bytes:
+    def _load_first(self, base: bytes | Path | str) -> None:
+        """Load the base when the device is opened, and note how."""
+        why: str | None = "it was given as bytes"
         if isinstance(base, bytes):
             full = base
         else:
-            with reported("read the base", Path(base)):
-                full = Path(base).read_bytes()
+            path = Path(base)
+            with reported("read the base", path):
+                full = path.read_bytes()
+            why = overlay.obstacle(path, self.board.device.family.name)
         self._check_full(full)
-        return full
+        if isinstance(base, bytes) or why is not None:
+            self._load_base(full)
+            note = f"the FPGA manager, with clocks and port widths as they were ({why})."
+        else:
+            note = f"{overlay.load(Path(base))}, with the clocks and port widths of its .hwh."
+        self._base_notes = (f"The static region was loaded by {note}",)
 
     def _prepare(self) -> None:
         """End what a process that died has left running, or half loaded."""
@@ -273,6 +292,7 @@ class Pynq(RegisterDevice):
     def _disconnect(self) -> None:
         if self._pcap is not None:
             self._pcap.join(_LONGEST_LOAD_S)
+        self._loader.close()
         self._opened.close()
         self._unlock()
 
@@ -313,10 +333,18 @@ class Pynq(RegisterDevice):
             left_s = (deadline_ps - self.now_ps()) / PS_PER_S
             if left_s <= 0:
                 return None
-            if all(one.kind == "program" for one in ordered):
-                self._opened.waiter.wait(min(left_s, _INTERRUPT_SLICE_S))
-            else:
-                time.sleep(min(left_s, POLL_S))
+            self._look_away(ordered, left_s)
+
+    def _look_away(self, pending: Sequence[Pending], left_s: float) -> None:
+        """Let the processor do something else until one of these may have ended."""
+        kinds = {one.kind for one in pending}
+        if kinds == {"program"}:
+            self._opened.waiter.wait(min(left_s, _INTERRUPT_SLICE_S))
+        elif self._pcap is not None:
+            slice_s = _INTERRUPT_SLICE_S if kinds == {"load"} else POLL_S
+            self._pcap.join(min(left_s, slice_s))
+        else:
+            time.sleep(min(left_s, POLL_S))
 
     def _ended_ps(self, pending: Pending) -> int | None:
         """Return when something ended as far as the host can tell, None while it has not."""
@@ -336,7 +364,7 @@ class Pynq(RegisterDevice):
     def _start_processor_port(self, buffer: Buffer, port: str) -> None:
         if self._file is None:  # LoadingDevice has checked that it is staged
             raise DeviceError(f"{self._where}: no file is staged for port {port}; stage it again")
-        self._pcap = PcapLoad(self._manager, self._file, self.now_ps)
+        self._pcap = self._loader.begin(self._file)
 
     def _abort_processor_port(self) -> None:
         """Leave it to the kernel, which nothing can stop; no load begins before it has ended."""

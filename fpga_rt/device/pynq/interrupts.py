@@ -2,7 +2,8 @@
 
 Ref: Linux, Documentation/driver-api/uio-howto.rst
 Document: uio_pdrv_genirq masks its interrupt when it comes; a write of 1 unmasks it, a read of four
-bytes returns how many came
+bytes returns how many came. The static region's line is one for a clock: a rising edge, which the
+kernel keeps while it is masked
 """
 
 from __future__ import annotations
@@ -56,19 +57,21 @@ class UioInterrupt:
         Raises:
             DeviceError: the kernel refuses.
         """
+        self._node = node
         with reported("open the interrupt", node):
             self._file = os.open(node, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
     def arm(self) -> None:
         """Forget what came before, and unmask."""
         self._take()
-        os.write(self._file, struct.pack("=I", 1))
+        with reported("unmask the interrupt", self._node):
+            os.write(self._file, struct.pack("=I", 1))
 
     def wait(self, timeout_s: float) -> None:
-        """Wait for the interrupt."""
+        """Wait for the interrupt, and unmask it again: it may be that of an earlier program."""
         ready, _, _ = select.select([self._file], [], [], max(0.0, timeout_s))
         if ready:
-            self._take()
+            self.arm()
 
     def close(self) -> None:
         """Close the device file."""

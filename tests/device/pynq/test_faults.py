@@ -25,10 +25,10 @@ from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.device import Pynq
 from fpga_rt.errors import FpgaRtError
 from tests.device.programs import activate
-from tests.standin.mapped_io import MappedIo
+from tests.standin.standin import mapped_io
 
 kernel = Kernel(Path(sys.argv[1]))
-MappedIo(kernel.memory, kernel.root / ".kernel/bus")
+mapped_io(kernel, 0)
 try:
     with Pynq("pynq-z2", kernel=kernel) as device:
         activate(device, 1, "add_8", sys.argv[2])
@@ -65,10 +65,10 @@ from pathlib import Path
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.device import Pynq
 from tests.device.programs import module_named, stage
-from tests.standin.mapped_io import MappedIo
+from tests.standin.standin import mapped_io
 
 kernel = Kernel(Path(sys.argv[1]))
-MappedIo(kernel.memory, kernel.root / ".kernel/bus")
+mapped_io(kernel, 0)
 device = Pynq("pynq-z2", kernel=kernel)
 device.open()
 staged = stage(device, 0, module_named("add_8"))

@@ -64,10 +64,11 @@ def test_the_window_reaches_the_static_region(standin: StandIn) -> None:
 _BYTEWISE = """
 import mmap, sys
 from pathlib import Path
-from tests.standin.mapped_io import MappedIo
+from fpga_rt.device.pynq.kernel import Kernel
+from tests.standin.standin import mapped_io
 
 root = Path(sys.argv[1])
-installed = MappedIo(root / "dev/mem", root / ".kernel/bus")
+installed = mapped_io(Kernel(root), 0)
 with (root / "dev/mem").open("r+b") as file:
     mapping = mmap.mmap(file.fileno(), 4096, offset=0x4000_0000)
     print(mapping[0], flush=True)
