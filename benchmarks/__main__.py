@@ -32,6 +32,7 @@ BENCHMARKS = (
     "golden",
     "bitstream",
     "swap",
+    "pynq_swap",
     "planner",
     "mlperf_tiny",
     "simulation",

@@ -1,7 +1,7 @@
-"""What a piece of a program costs, counted instead of timed: system calls and instructions.
+"""What a piece of a program costs: its time, and what is counted of it by tools around the process.
 
-`strace` counts the calls of a whole process, so the same work is done a different number of times.
-`callgrind` counts instructions only while the program asks for it, see `counted`.
+`strace` counts the system calls of a whole process, so the same work is done a different number of
+times. `callgrind` counts instructions only while the program asks for it, as `taken_us` does.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from fpga_rt.errors import ToolchainError
@@ -27,19 +28,29 @@ void end(void) { CALLGRIND_STOP_INSTRUMENTATION; }
 _COLLECTED = re.compile(r"Collected : (\d+)")
 _LONGEST_S = 1200
 
+Taken = tuple[float, float]
+"""Wall and processor time in microseconds; the latter of all threads."""
 
-@contextmanager
-def counted() -> Iterator[None]:
-    """Count the instructions inside, where `instructions` has started the process."""
-    library = os.environ.get(_SWITCH)
-    switch = ctypes.CDLL(library) if library else None
+
+def taken_us(action: Callable[..., object], *arguments: object) -> Taken:
+    """Return the wall and processor time of a call, and have `instructions` count it."""
+    switch = _switch()
     if switch:
         switch.begin()
-    try:
-        yield
-    finally:
-        if switch:
-            switch.end()
+    start = (time.perf_counter(), time.process_time())
+    action(*arguments)
+    end = (time.perf_counter(), time.process_time())
+    if switch:
+        switch.end()
+    wall, processor = ((after - before) * 1e6 for before, after in zip(start, end, strict=True))
+    return wall, processor
+
+
+@cache
+def _switch() -> ctypes.CDLL | None:
+    """Return what turns callgrind on and off, in a process that `instructions` has started."""
+    library = os.environ.get(_SWITCH)
+    return ctypes.CDLL(library) if library else None
 
 
 def system_calls(prefix: Sequence[str], command: Sequence[str]) -> dict[str, int]:
@@ -62,7 +73,7 @@ def system_calls(prefix: Sequence[str], command: Sequence[str]) -> dict[str, int
 
 
 def instructions(prefix: Sequence[str], command: Sequence[str]) -> int:
-    """Return the instructions that a process carries out inside of `counted`, outside the kernel.
+    """Return the instructions that a process carries out while it is inside of `taken_us`.
 
     Raises:
         ToolchainError: valgrind or a C compiler is missing, or the command fails.

@@ -293,8 +293,10 @@ class Pynq(RegisterDevice):
         if self._pcap is not None:
             self._pcap.join(_LONGEST_LOAD_S)
         self._loader.close()
-        self._opened.close()
-        self._unlock()
+        try:
+            self._opened.close()
+        finally:
+            self._unlock()
 
     def _unlock(self) -> None:
         """Give the FPGA back, unless the kernel is still at a load that was given up."""
@@ -356,6 +358,11 @@ class Pynq(RegisterDevice):
             return max(self._pcap.ended_ps, pending.port_started_ps) if self._pcap.done else None
         status = STATIC_REGION["configuration_status"].unpack(self._read("configuration_status"))
         return None if status["state"] == ConfigurationState.RUNNING else self.now_ps()
+
+    def _abandon(self, pending: Pending) -> None:
+        super()._abandon(pending)
+        if not isinstance(pending, LoadPending) or pending.port == CONTROLLER_PORT:
+            self._opened.drain(pending.kind)
 
     def _start_port(self, buffer: Buffer, port: str) -> None:
         self._pcap = None

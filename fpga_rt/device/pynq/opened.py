@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
-from fpga_rt.contract.static_region import STATIC_REGION
+from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationState
 from fpga_rt.device.pynq.buffers import open_memory
 from fpga_rt.device.pynq.interrupts import POLL_S, Polling, UioInterrupt, Waiter
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.port_switch import switch_of
 from fpga_rt.device.pynq.registers import static_region_window
+from fpga_rt.errors import DeviceError
+
+DRAIN_S = 1.0
+"""How long what was aborted may take to end: bursts of some KiB through a memory that is shared."""
+_RUNNING = {
+    "load": ("configuration_status", "state", int(ConfigurationState.RUNNING)),
+    "program": ("sequencer_status", "busy", 1),
+}
+"""Register, field and value that say that something runs, by its kind."""
 
 
 class OpenedBoard:
@@ -55,15 +65,44 @@ class OpenedBoard:
         )
 
     def stop(self) -> None:
-        """Let nothing go on that reads or writes memory; only a static region takes this."""
+        """Let nothing go on that reads or writes memory; only a static region takes this.
+
+        Raises:
+            DeviceError: it goes on all the same.
+        """
         for name in ("doorbell", "configuration_control"):
             self.window.write(STATIC_REGION[name].offset, STATIC_REGION[name].pack(abort=1))
+        for kind in _RUNNING:
+            self.drain(kind)
+
+    def drain(self, kind: str) -> None:
+        """Wait until what was aborted, the `load` or the `program`, has ended: bursts go on a while.
+
+        Raises:
+            DeviceError: it has not.
+        """
+        name, field, running = _RUNNING[kind]
+        deadline = time.monotonic() + DRAIN_S
+        while (
+            STATIC_REGION[name].unpack(self.window.read(STATIC_REGION[name].offset))[field]
+            == running
+        ):
+            if time.monotonic() > deadline:
+                raise DeviceError(
+                    f"the {kind} was aborted and did not end in {DRAIN_S:g} s: {name}.{field} is"
+                    f" still {running}; load the static region again"
+                )
+            time.sleep(POLL_S)
 
     def close(self) -> None:
-        """Stop what runs, if a static region is there, and give everything back."""
-        if self.window.read(STATIC_REGION["map_id"].offset) == STATIC_REGION.map_id:
-            self.stop()
-        self._opened.close()
+        """Stop what runs, if a static region is there, and give everything back.
+
+        Raises:
+            DeviceError: it goes on all the same; everything is given back.
+        """
+        with self._opened:
+            if self.window.read(STATIC_REGION["map_id"].offset) == STATIC_REGION.map_id:
+                self.stop()
 
 
 def _waiter(kernel: Kernel) -> Waiter:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import mmap
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fpga_rt.contract.static_region import STATIC_REGION
+from fpga_rt.device.pynq import opened
 from fpga_rt.device.pynq.interrupts import UioInterrupt
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.opened import OpenedBoard
@@ -54,3 +56,26 @@ def test_what_cannot_be_opened_whole_is_not_opened(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="no contiguous memory"):
         OpenedBoard(Kernel(tmp_path), "UltraScale+", 0)
     assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "what"),
+    [
+        ("sequencer_status", {"busy": 1}, "the program was .* sequencer_status.busy is still 1"),
+        ("configuration_status", {"state": 1}, "the load was .* configuration_status.state is"),
+    ],
+)
+def test_what_does_not_stop_is_named_and_everything_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, fields: dict[str, int], what: str
+) -> None:
+    udmabuf(tmp_path)
+    file = registers(tmp_path, STATIC_REGION.map_id)
+    board = OpenedBoard(Kernel(tmp_path), "UltraScale+", 0)
+    board.window.write(STATIC_REGION[name].offset, STATIC_REGION[name].pack(**fields))
+    monkeypatch.setattr(opened, "DRAIN_S", 0.01)
+    with pytest.raises(DeviceError, match=what):
+        board.close()
+    assert ABORTS.items() <= written(file).items()
+    assert isinstance(board.waiter, UioInterrupt)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(board.waiter._file)
