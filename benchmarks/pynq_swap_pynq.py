@@ -56,6 +56,9 @@ class EmbeddedDevice(embedded_device.EmbeddedDevice):  # type: ignore[misc]  # P
                 words[(address - base_addr) >> 2] = value
         return words
 
+    def gen_cache(self, bitstream: Any, parser: Any = None) -> None:  # noqa: ANN401 - as below
+        """Leave no metadata in PYNQ's folder, where it would be taken for those of other files."""
+
     def _xrt_download(self, data: bytes) -> None:
         """Do nothing: there is no XRT."""
 

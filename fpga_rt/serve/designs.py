@@ -8,6 +8,7 @@ comes with the board: this project's static region, as a full bitstream with no 
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,15 @@ from fpga_rt.bitstream.expand import Frames, frame_order
 from fpga_rt.bitstream.read import parse
 from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.errors import ArtifactError
-from fpga_rt.serve.hwh import AddressRange, read_hwh, static_region_range, write_hwh
+from fpga_rt.serve.hwh import (
+    AddressRange,
+    check_regions,
+    read_hwh,
+    static_region_range,
+    write_hwh,
+)
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,10 @@ def read_design(argument: str) -> Design:
             f"{where} cannot be read ({reason}); a design is a .bit with its .hwh beside it"
         ) from error
     ranges = read_hwh(text, str(hwh))
+    try:
+        check_regions(text, str(hwh))
+    except ArtifactError as error:
+        _log.warning("a client will not get far with this design: %s", error)
     return Design(path.stem, digest_of(stream.words), stream.kind == "partial", ranges, region)
 
 

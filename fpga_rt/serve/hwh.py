@@ -34,6 +34,9 @@ _VLNV = {
 }
 """With the version that PYNQ's drivers bind to."""
 _DRIVES = "C_ALL_OUTPUTS"
+_OLD_REGION, _REGION = "RBD", "BLOCK_CONTAINER"
+"""`BDTYPE` of a reconfigurable region: of Vivado 2018, and of Vivado with block design containers
+(UG994, 2020.2), which is what PYNQ 3 reads."""
 _OPTIONS = {
     "axi_dma": {
         "c_include_sg": "0",
@@ -94,13 +97,7 @@ def read_hwh(text: str, where: str) -> tuple[AddressRange, ...]:
     Raises:
         ArtifactError: it is no .hwh.
     """
-    try:
-        root = ElementTree.fromstring(text.lstrip("\ufeff"))
-    except ElementTree.ParseError as error:
-        raise ArtifactError(
-            f"{where} is no hardware hand-off file: {error}; expected the XML that Vivado wrote"
-            " beside the bitstream"
-        ) from error
+    root = _parsed(text, where)
     kinds = {
         module.get("INSTANCE", ""): (module.get("VLNV") or module.get("MODTYPE") or "").split(":")
         for module in root.iter("MODULE")
@@ -120,6 +117,34 @@ def read_hwh(text: str, where: str) -> tuple[AddressRange, ...]:
             inner, outer = (entry.get(f"{side}BUSINTERFACE", "") for side in ("SLAVE", "MASTER"))
             found.add(AddressRange(name, kind, *span, inner, outer, name in driving))
     return tuple(sorted(found, key=lambda one: (one.base, one.name, one.master)))
+
+
+def check_regions(text: str, where: str) -> None:
+    """Check that PYNQ finds the reconfigurable regions of a design in its .hwh.
+
+    Raises:
+        ArtifactError: they are called as Vivado 2018 did.
+    """
+    root = _parsed(text, where)
+    old = [m.get("INSTANCE", "") for m in root.iter("MODULE") if m.get("BDTYPE") == _OLD_REGION]
+    if old:
+        raise ArtifactError(
+            f"{where} calls its regions ({', '.join(old)}) {_OLD_REGION}, as Vivado"
+            f" {root.get('VIVADOVERSION', '2018')} did: PYNQ 3 and newer look for {_REGION}, take a"
+            " region for an IP, and pr_download fails with \"'DefaultIP' object has no attribute"
+            " 'download'\"; export the design from Vivado 2020.2 or newer, or run: sed -i"
+            f' \'s/BDTYPE="{_OLD_REGION}"/BDTYPE="{_REGION}"/\' {where}'
+        )
+
+
+def _parsed(text: str, where: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(text.lstrip("\ufeff"))
+    except ElementTree.ParseError as error:
+        raise ArtifactError(
+            f"{where} is no hardware hand-off file: {error}; expected the XML that Vivado wrote"
+            " beside the bitstream"
+        ) from error
 
 
 def _span(entry: ElementTree.Element) -> tuple[int, int] | None:

@@ -23,6 +23,7 @@ from fpga_rt.serve.board import PynqBoard
 from fpga_rt.serve.clients import Client, add
 from fpga_rt.serve.designs import read_design, write_overlay
 from fpga_rt.serve.fpga_manager import FIRMWARE_FOLDER, FOLDER
+from fpga_rt.serve.hwh import check_regions
 
 _WORD_BYTES = 4
 _METADATA = {"armv7l": "_HWHZynq", "aarch64": "_HWHUltrascale"}
@@ -132,7 +133,11 @@ class SimulatedBoard:
 
         Raises:
             DeviceError: there is none.
+            ArtifactError: PYNQ would not find the regions in it.
         """
+        hwh = Path(bitfile_name).with_suffix(".hwh")
+        if hwh.exists():
+            check_regions(hwh.read_text(encoding="utf-8"), str(hwh))
         parser = _handler(bitfile_name).get_parser(partial=partial)
         if parser is None:
             raise DeviceError(f"{bitfile_name} has no .hwh beside it, expected one")

@@ -10,7 +10,13 @@ import pytest
 
 from fpga_rt.arch.boards import board
 from fpga_rt.errors import ArtifactError
-from fpga_rt.serve.hwh import AddressRange, read_hwh, static_region_range, write_hwh
+from fpga_rt.serve.hwh import (
+    AddressRange,
+    check_regions,
+    read_hwh,
+    static_region_range,
+    write_hwh,
+)
 
 
 @pytest.mark.parametrize("name", ["pynq-z2", "kv260"])
@@ -69,3 +75,18 @@ def test_ranges_without_addresses_are_left_out() -> None:
         ' BASEVALUE="0x20" HIGHVALUE="0x10"/></E>'
     )
     assert read_hwh(text, "it.hwh") == ()
+
+
+def test_regions_that_pynq_would_not_find_are_named(data_dir: Path) -> None:
+    folder = data_dir / "bitstreams" / "yunqu-partial_reconfig_example"
+    text = (folder / "boards__Pynq-Z1__gpio_pr__gpio_pr.hwh").read_text(encoding="utf-8")
+    with pytest.raises(ArtifactError) as caught:
+        check_regions(text, "gpio_pr.hwh")
+    assert str(caught.value) == (
+        "gpio_pr.hwh calls its regions (gpio_0) RBD, as Vivado 2018.3 did: PYNQ 3 and newer look"
+        " for BLOCK_CONTAINER, take a region for an IP, and pr_download fails with \"'DefaultIP'"
+        " object has no attribute 'download'\"; export the design from Vivado 2020.2 or newer, or run: sed"
+        ' -i \'s/BDTYPE="RBD"/BDTYPE="BLOCK_CONTAINER"/\' gpio_pr.hwh'
+    )
+    check_regions(text.replace('BDTYPE="RBD"', 'BDTYPE="BLOCK_CONTAINER"'), "gpio_pr.hwh")
+    check_regions(write_hwh(board("pynq-z2"), [], "d"), "d.hwh")

@@ -25,12 +25,11 @@ from fpga_rt.serve.server import PORT, Server
 from tests.serve.client import run
 from tests.serve.streams import ADD, TARGET, foreign_design, loopback_design
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("grpc") is None, reason="the extra `serve` is not installed"
-    ),
-]
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("grpc") is None, reason="the extra `serve` is not installed"
+)
+ELDER, NEWER = "3.1.2", pytest.param("4.0.0", marks=pytest.mark.slow)
+"""The last version that knows the PYNQ-Z2, and the one that dropped it."""
 
 _addresses = (f"127.0.{os.getpid() % 250 + 1}.{n}" for n in itertools.count(2))
 """PYNQ's client knows one port; tests that run at once differ in their address."""
@@ -46,7 +45,7 @@ def served(*designs: Path, name: str = TARGET.name, memory_bytes: int = 64 << 20
             yield address
 
 
-@pytest.mark.parametrize("version", ["3.1.2", "4.0.0"])
+@pytest.mark.parametrize("version", [ELDER, NEWER])
 def test_the_protocol_is_that_of_the_clients_own_modules(version: str) -> None:
     """The descriptors in the client's wheel are the oracle; 3.1 has no GPIO service."""
     script = """
@@ -98,6 +97,7 @@ def _compare(service: Any, found: Mapping[str, Any]) -> None:  # noqa: ANN401 - 
     } == found["methods"]
 
 
+@pytest.mark.slow
 def test_its_selftest_passes() -> None:
     """The selftest came with 4.0; on PYNQ-Z2 without a bitstream, since 4.0 dropped that board."""
     with served() as address:
@@ -105,6 +105,7 @@ def test_its_selftest_passes() -> None:
     assert "summary: 9 passed, 0 failed, 1 skipped" in printed
 
 
+@pytest.mark.slow
 def test_its_selftest_passes_with_a_bitstream(tmp_path: Path) -> None:
     design = loopback_design(board("zcu104"), tmp_path)
     with served(design, name="zcu104") as address:
@@ -128,7 +129,7 @@ def test_a_program_uses_overlay_mmio_allocate_dma_and_partials(
     program = Path(__file__).with_name("pynq_program.py")
     with served(loopback, full, region) as address:
         files = (loopback, overlay, module, full, region)
-        found = json.loads(run("3.1.2", address, program, *files))
+        found = json.loads(run(ELDER, address, program, *files))
     assert found == {
         "board": "Pynq-Z2",
         "arch": "armv7l",
@@ -151,7 +152,7 @@ def test_a_program_uses_overlay_mmio_allocate_dma_and_partials(
     }
 
 
-@pytest.mark.parametrize("port", ["icap", "pcap"])
+@pytest.mark.parametrize("port", ["icap", pytest.param("pcap", marks=pytest.mark.slow)])
 def test_the_example_runs_a_network(port: str, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     digits = ROOT / "examples" / "digits"
@@ -163,11 +164,12 @@ def test_the_example_runs_a_network(port: str, tmp_path: Path) -> None:
     example = ROOT / "examples" / "pynq_remote" / "run_digits.py"
     arguments = (tmp_path / "digits.frt", overlay, digits / "digits.npz", "--port", port)
     with served() as address:
-        printed = run("3.1.2", address, example, *arguments)
+        printed = run(ELDER, address, example, *arguments)
     assert "digits on pynq-remote (pynq-z2): 20 inferences in 2 requests" in printed
     assert "golden execution: equal" in printed
 
 
+@pytest.mark.slow
 def test_a_board_behind_the_client_conforms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +188,6 @@ options = ["-q", "-p", "no:cacheprovider", "-c", "/dev/null", "--import-mode=imp
 sys.exit(pytest.main([*options, {str(Path(__file__).with_name("remote_conformance.py"))!r}]))
 """
     with served(memory_bytes=256 << 20) as address:
-        printed = run("3.1.2", address, "-c", script)
+        printed = run(ELDER, address, "-c", script)
     assert "failed" not in printed
     assert int(printed.split(" passed")[0].split()[-1]) >= 40

@@ -14,6 +14,7 @@ from fpga_rt.bitstream.read import parse
 from fpga_rt.device.memory import Bytes
 from fpga_rt.device.pynq.port_switch import DEVCFG_CTRL, PCAP_PR
 from fpga_rt.errors import ArtifactError, DeviceError
+from fpga_rt.serve.processor import ProcessorRegisters
 from tests.standin.logic import NOBODY, Logic
 
 ACCESS_PS = 100_000_000
@@ -23,6 +24,10 @@ _SWAPPED_SYNC = bytes.fromhex("665599aa")
 
 MakeLogic = Callable[[Board, Bytes, int], Logic]
 """Powers the logic up: for a board, with a memory at an address."""
+
+
+def _no_memory(address: int, size_bytes: int) -> Bytes:
+    raise DeviceError(f"{size_bytes} bytes at {address:#x}: the clocks read no memory")
 
 
 class StandInBoard:
@@ -50,6 +55,7 @@ class StandInBoard:
             self._shared[:] = 0
             self._memory = np.zeros_like(self._shared) if cached else self._shared
             self.accesses = 0
+            self._processor = ProcessorRegisters(self._board)
             self._power_up()
             self._running.pcap_has_port = not self._is_zynq_7000
 
@@ -71,6 +77,9 @@ class StandInBoard:
             if address == DEVCFG_CTRL and self._is_zynq_7000:
                 return PCAP_PR if self._running.pcap_has_port else 0
             try:
+                found = self._processor.at(address)
+                if found is not None:
+                    return found[1].read32(address - found[0].base)
                 return self._running.read(address - self._address)
             except DeviceError:
                 return NOBODY
@@ -82,8 +91,12 @@ class StandInBoard:
             self.accesses += 1
             if address == DEVCFG_CTRL and self._is_zynq_7000:
                 self._running.pcap_has_port = bool(value & PCAP_PR)
-            else:
+                return
+            found = self._processor.at(address)
+            if found is None:
                 self._running.write(address - self._address, value)
+            else:
+                found[1].write32(address - found[0].base, value, _no_memory)
 
     def tick(self) -> None:
         """Let as much time pass as an access takes."""

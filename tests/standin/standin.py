@@ -103,6 +103,19 @@ class StandIn:
         self.kernel = Kernel(Path(f"/proc/{self.process.pid}/root{root}"))
         self._mapped_io: MappedIo | None = None
 
+    def inside(self, *command: str) -> list[str]:
+        """Return a command with what it is started by to see these files where a kernel has them.
+
+        That is `/sys` and `/lib/firmware`; the others are below `/proc/self/cwd`.
+        """
+        root = Path("/", *self.kernel.root.parts[4:])  # without /proc/PID/root
+        mounts = (
+            f"cd {root} && mount --bind .kernel/sys /sys && mount --bind lib/firmware /lib/firmware"
+        )
+        enter = ("nsenter", "--user", "--mount", "--preserve-credentials", "--target")
+        shell = ("unshare", "--mount", "sh", "-c", f'{mounts} && exec "$@"', "sh")
+        return [*enter, str(self.process.pid), *shell, *command]
+
     def install(self) -> None:
         """Let mapped registers of this process be the stand-in's."""
         self._mapped_io = mapped_io(self.kernel, self._base)

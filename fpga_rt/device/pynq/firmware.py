@@ -43,7 +43,6 @@ class FirmwareFile:
         with reported("stage a bitstream as", self.path):
             if not self.is_intact():
                 _write_whole(self.path, data)
-                self.is_intact()
 
     @property
     def name(self) -> str:

@@ -53,6 +53,7 @@ class FpgaManager:
     def __init__(self, folder: Path) -> None:
         """Name the folder."""
         self._folder = folder
+        self._paths = {name: folder / name for name in ("name", "state", "flags", "firmware")}
 
     @property
     def name(self) -> str:
@@ -116,12 +117,12 @@ class FpgaManager:
         return FpgaManagerError("; ".join(parts), state)
 
     def _read(self, name: str) -> str:
-        path = self._folder / name
+        path = self._paths[name]
         with reported("read", path):
             return path.read_text().strip()
 
     def _write(self, name: str, value: str) -> None:
-        path = self._folder / name
+        path = self._paths[name]
         with reported("write", path):
             file = os.open(path, os.O_WRONLY)
             try:

@@ -76,7 +76,7 @@ class OpenedBoard:
             self.drain(kind)
 
     def drain(self, kind: str) -> None:
-        """Wait until what was aborted, the `load` or the `program`, has ended: bursts go on a while.
+        """Wait until the `load` or the `program` that was aborted has ended: bursts go on a while.
 
         Raises:
             DeviceError: it has not.
