@@ -73,8 +73,12 @@ class ConfigurationController(Component):
         if len(far_windows) != partitions:
             raise ValueError(f"far_windows of {len(far_windows)} partitions, expected {partitions}")
         self.feeder = PortFeeder(idcode, far_windows, icap)
-        self.go, self._cancel, self.ended, self.idle = (Signal() for _ in range(4))
-        self.resting, self.engaged = Signal(), Signal()
+        self.go = Signal()
+        self._cancel = Signal()
+        self.ended = Signal()
+        self.idle = Signal()
+        self.resting = Signal()
+        self.engaged = Signal()
         self.target = Signal(partitions)
         """What the load is for: stands still while it runs."""
         self._address_bits = address_bits
@@ -109,7 +113,7 @@ class ConfigurationController(Component):
         self._cross(m)
         self._watch(m)
         self._connect(m)
-        with m.If(self.state == ConfigurationState.RUNNING):
+        with m.If(~self.resting):  # the state is RUNNING then, and one bit says so
             m.d.comb += self.runs.eq(self.target)
         m.d.comb += self._starting.eq(self.start & ~self.abort)
         with m.If(self._starting):
@@ -167,11 +171,15 @@ class ConfigurationController(Component):
     def _watch(self, m: Module) -> None:
         """Keep what a load is given, and why it is given up."""
         self._block = Signal(self._address_bits - _WITHIN_BITS)
-        self._length, self._beats = Signal(WORDS_BITS), Signal(WORDS_BITS - 1)
-        self._bad_range, self._quiet = Signal(), Signal()
+        self._length = Signal(WORDS_BITS)
+        self._beats = Signal(WORDS_BITS - 1)
+        self._bad_range = Signal()
+        self._quiet = Signal()
         # A clock old: what was idle then has nothing left for the FIFO.
         m.d.sync += self._quiet.eq(self._reader.idle & (m.submodules.fifo.w_level == 0))
-        self._asking, self._draining, self._told, self._starting = (Signal() for _ in range(4))
+        self._asking, self._draining, self._told, self._starting = (
+            Signal(name=name) for name in ("asking", "draining", "told", "starting")
+        )
         m.d.comb += [self.feeder.words.eq(self._length), self.feeder.target.eq(self.target)]
 
     def _await_start(self, m: Module) -> None:

@@ -73,6 +73,7 @@ BEAT = data.StructLayout({"data": 64, "fault": 1})
 
 _CFGERR_B, _DALIGN, _RIP = 7, 6, 5
 _CRC_ERROR, _ID_ERROR = 0, 15
+_STATES = ("waiting", "stepping", "streaming", "settling", "ended")
 _ALIGNED_CYCLES = 7
 """Answers after a sync word, until one has to say that it was heard."""
 _PROBED, _STATUS = Register.IDCODE, Register.STAT
@@ -110,10 +111,11 @@ class PortFeeder(Component):
         self.idcode = idcode & IDCODE_MASK
         self._is_icape3 = icap == "ICAPE3"
         self.guard = StreamGuard(idcode, far_windows, icap)
-        self.available, self.recognised = Signal(), Signal()
+        self.available = Signal()
+        self.recognised = Signal()
         """The port may be used; the probe of this load has found the device."""
         self.waiting, self.stepping, self.streaming, self.settling, self.ended = (
-            Signal() for _ in range(5)
+            Signal(name=name) for name in _STATES
         )
         """Which state it is in."""
         self.probed = Signal()
@@ -160,13 +162,20 @@ class PortFeeder(Component):
 
     def _watch(self, m: Module) -> None:
         """Make the signals of the state machine, and register what the port says."""
-        self._given_up, self._writing = Signal(), Signal()
-        self._asks_status, self._has_status, self._only_abort = (Signal() for _ in range(3))
+        self._given_up = Signal()
+        self._writing = Signal()
+        self._asks_status, self._has_status, self._only_abort = (
+            Signal(name=name) for name in ("asks_status", "has_status", "only_abort")
+        )
         self._answer_step = Signal(range(len(STEPS)), init=USUAL_ANSWER)
-        self._left, self._half = Signal(WORDS_BITS), Signal()
-        self._more, self._last = Signal(), Signal()  # words are left; just one is
+        self._left = Signal(WORDS_BITS)
+        self._half = Signal()
+        self._more = Signal()
+        self._last = Signal()  # words are left; just one is
         self._settled = Signal(range(SETTLE_CYCLES + 1))
-        self._answer, self._is_ours = Signal(32), Signal()
+        m.d.sync += self._settled.eq(Mux(self.settling, self._settled + 1, 0))
+        self._answer = Signal(32)
+        self._is_ours = Signal()
         m.d.comb += self._given_up.eq(self.cancel | ~self.go)
         m.d.comb += self.last_step.eq(Mux(self._only_abort, ABORT_END, len(STEPS) - 1))
         # An ABORT may begin in any clock; where the port is selected already, with its second step.
@@ -192,8 +201,11 @@ class PortFeeder(Component):
 
     def _watch_errors(self, m: Module) -> None:
         """Find errors that the port reports: one that comes up during the load, or a lost sync."""
-        self._bad, self._unaligned, self._lost = Signal(), Signal(), Signal()
-        armed, aligned_for = Signal(), Signal(range(_ALIGNED_CYCLES + 1))
+        self._bad = Signal()
+        self._unaligned = Signal()
+        self._lost = Signal()
+        armed = Signal()
+        aligned_for = Signal(range(_ALIGNED_CYCLES + 1))
         reported = ~self._answer[_CFGERR_B]
         if self._is_icape3:
             error_pin = Signal()
@@ -315,7 +327,6 @@ class PortFeeder(Component):
             guard.valid.eq(there),
             beats.ready.eq(there & (self._half | self._last)),
         ]
-        m.d.sync += self._settled.eq(0)
         with m.If(there):
             m.d.sync += [
                 *(self._left.eq(self._left - 1), self._half.eq(~self._half)),
@@ -343,8 +354,7 @@ class PortFeeder(Component):
     def _settle(self, m: Module) -> None:
         """Write NOPs until the last word is answered."""
         m.d.comb += self.settling.eq(1)
-        m.d.sync += [self._settled.eq(self._settled + 1), self.icap.csib.eq(0)]
-        m.d.sync += self.icap.i.eq(swapped(Const(NOP, 32)))
+        m.d.sync += [self.icap.csib.eq(0), self.icap.i.eq(swapped(Const(NOP, 32)))]
         with m.If(self._lost):
             self._port_failed(m)
         with m.Elif(self._settled == SETTLE_CYCLES):

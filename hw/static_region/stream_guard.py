@@ -127,7 +127,9 @@ class StreamGuard(Component):
         p, seen = self.parser, decoder.seen
         for name in ("word", "unreadable", "valid", "clear", "target"):
             m.d.comb += getattr(decoder, name).eq(getattr(self, name))
-        word, aligned, started = Signal(32, reset_less=True), Signal(), Signal()
+        word = Signal(32, reset_less=True)
+        aligned = Signal()
+        started = Signal()
         parsed = Signal()
         m.d.sync += [
             parsed.eq(decoder.ready),
@@ -152,7 +154,9 @@ class StreamGuard(Component):
         Whether a packet of frame data is too long takes a carry chain, so that nothing else is done
         with it in the clock of the parser.
         """
-        faults, too_long, begins_data = Signal.like(p.faults), Signal(), Signal()
+        faults = Signal.like(p.faults)
+        too_long = Signal()
+        begins_data = Signal()
         m.d.sync += [
             *(self.passed.eq(p.passes), faults.eq(p.faults), begins_data.eq(p.begins_data)),
             too_long.eq(seen.count > p.words),
@@ -263,10 +267,13 @@ class Parser:
 
     def __init__(self, words_bits: int) -> None:
         """Start before the sync word; no packet has more words than `words_bits` can count."""
-        self.faults, self.passes = Signal(len(_FAULTS)), Signal()
+        self.faults = Signal(len(_FAULTS))
+        self.passes = Signal()
         self.begins_data = Signal()  # what is wrong if `words` are too few is not among `faults`
-        self.aligned, self.started = Signal(), Signal()
-        self.register, self.left = Signal(5), Signal(words_bits)
+        self.aligned = Signal()
+        self.started = Signal()
+        self.register = Signal(5)
+        self.left = Signal(words_bits)
         self.in_packet = Signal()  # `left` is not 0
         self.long = Signal()  # the last header was FDRI without a payload: type 2 may follow
         self.identified = Signal()
@@ -274,7 +281,8 @@ class Parser:
         self.held = Signal()  # one frame came, which a multi-frame write may repeat
         self.words = Signal(words_bits)  # frame data that may still come since the FAR
         self.unchecked = Signal()  # frame data came, and no CRC since
-        self.mask_fits_ctl0, self.mask_fits_ctl1 = Signal(), Signal()
+        self.mask_fits_ctl0 = Signal()
+        self.mask_fits_ctl1 = Signal()
 
     def begin_segment(self) -> list[Value]:
         """Return the assignments of a sync word."""

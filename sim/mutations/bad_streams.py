@@ -91,10 +91,10 @@ def frame_addresses(rig: Rig) -> None:
 
 def bits_of_frame_addresses(rig: Rig) -> None:
     """Every address that differs in one bit from the first or last one of a column."""
-    for low, high, _ in _windows(rig):
+    for index, (low, high, _) in [(n, w) for n in (0, 1) for w in _windows(rig, n)]:
         for bit in range(7, 32):
-            _load(rig, Write(Register.FAR, ((low if bit % 2 else high) ^ 1 << bit,)))
-            _load(rig, Write(Register.FAR, ((high if bit % 2 else low) ^ 1 << bit,)))
+            for far in (low, high) if bit % 2 else (high, low):
+                _load(rig, Write(Register.FAR, (far ^ 1 << bit,)), index=index)
 
 
 def frame_counts(rig: Rig) -> None:

@@ -143,6 +143,16 @@ def aborted_loads(rig: Rig) -> None:
     rig.look()
 
 
+def aborted_near_the_end(rig: Rig) -> None:
+    """Given up in any clock before DESYNC no word of it goes in; after it, the load has ended."""
+    for clocks in range(800, 930):
+        rig.begin_load(0, rig.stream_of(0))
+        rig.run(clocks)
+        rig.write("configuration_control", abort=1)
+        rig.await_load()
+        rig.partition(0, "load", fail=1)
+
+
 def aborted_before_the_port_listens(rig: Rig) -> None:
     """A load that waits for the port fills the buffer; given up, it leaves nothing of it behind."""
     rig.pace("configuration", Pacing(1))

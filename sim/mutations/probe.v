@@ -3,8 +3,9 @@
 // It mixes all beats of `command` and `parameters` into a key, and answers each beat of `input` with
 // that beat under the key, which goes on with every beat. It takes beats and gives them with pauses
 // that look random, so that what lies before it has to hold them. The first byte of a command may
-// ask for an error (0xEE), or for beats that nobody asked for and that change while they are offered
-// (0xBB). Nothing has an initial value.
+// ask for an error (0xEE), for beats that nobody asked for and that change while they are offered
+// (0xBB), or that the last beat of a stream is left: of 8 of the command (0xC1), of 212 of parameters
+// (0xC2), of 20 of the input (0xC3). Nothing has an initial value.
 
 module probe (
     input clk, reset, start,
@@ -18,6 +19,10 @@ module probe (
     reg [15:0] noise;
     reg [7:0] asked;
     reg [2:0] beat;
+    reg [7:0] parameter_beats, input_beats;
+    wire left_command = asked == 8'hC1 && beat == 7;
+    wire left_parameters = asked == 8'hC2 && parameter_beats == 211;
+    wire left_input = asked == 8'hC3 && input_beats == 19;
     reg [9:0] later;
     reg running, full, failed, babbling, deaf, waiting;
     wire command_taken = command_valid && command_ready;
@@ -25,9 +30,10 @@ module probe (
     wire input_taken = input_valid && input_ready;
     assign module_id = 64'hMODULE_ID;
     assign error = failed;
-    assign command_ready = !deaf && !reset && (noise[0] | noise[3]);
-    assign parameters_ready = !deaf && !reset && (noise[1] | noise[5]);
-    assign input_ready = running && !deaf && !reset && (noise[2] | noise[7]) && (!full || output_ready);
+    assign command_ready = !deaf && !left_command && !reset && (noise[0] | noise[3]);
+    assign parameters_ready = !deaf && !left_parameters && !reset && (noise[1] | noise[5]);
+    assign input_ready = running && !deaf && !left_input && !reset && (noise[2] | noise[7])
+        && (!full || output_ready);
     assign output_data = babbling ? {4{noise}} : held;
     assign output_valid = babbling ? noise[4] : full;
     always @(posedge clk) begin
@@ -39,6 +45,8 @@ module probe (
                 if (command_data[7:0] == 8'hDD) deaf <= 1;
             end
         end
+        if (parameters_taken) parameter_beats <= parameter_beats + 1;
+        if (input_taken) input_beats <= input_beats + 1;
         mix <= {mix[62:0], mix[63]};
         if (command_taken || parameters_taken)
             mix <= {mix[62:0], mix[63]} + (command_taken ? command_data : 0)
@@ -64,6 +72,8 @@ module probe (
             mix <= 0;
             noise <= 16'hACE1;
             beat <= 0;
+            parameter_beats <= 0;
+            input_beats <= 0;
             asked <= 0;
             running <= 0;
             full <= 0;

@@ -58,6 +58,8 @@ class Rig:
         board = small_board()
         self.board = board
         self.with_parameters = True
+        self.instead: dict[str, int] = {}
+        """Fields of commands that are other than usual."""
         self.memory = np.zeros(MEMORY_BYTES, np.uint8)
         self.seen: list[object] = []
         setup = Setup(
@@ -264,7 +266,7 @@ class Rig:
             "kernel_width": 1,
             "stride_y": 1,
             "stride_x": 1,
-        }
+        } | self.instead
 
 
 def probe_library(module_id: int) -> Path:

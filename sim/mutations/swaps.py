@@ -78,6 +78,23 @@ def region_reset_after_a_load(rig: Rig) -> None:
         rig.compute(0, 40)
 
 
+def a_reset_forgets_everything(rig: Rig) -> None:
+    """A reset of the static region resets its modules and takes none for known."""
+    for module in (0, 1):
+        rig.swap(0, module)
+        rig.compute(0, 40)
+        rig.system.poke("rst", 1)
+        rig.run(30)
+        rig.system.poke("rst", 0)
+        rig.identify(0)
+        rig.look()
+        for verb in ("begin", "finish"):
+            rig.partition(0, "load", **{verb: 1})
+        rig.partition(0, "control", decouple=0)
+        rig.identify(0)
+        rig.compute(0, 40)
+
+
 def programs_need_an_active_partition(rig: Rig) -> None:
     """A ring of a partition that is not ACTIVE ends at once."""
     rig.compute(0)

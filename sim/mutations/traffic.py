@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sim.mutations.rig import SLOW, Rig
+from fpga_rt.contract.command import Segment, address
+from sim.mutations.rig import MEMORY_BYTES, SLOW, Rig
 from sim.pacing import Pacing
 
 _ERROR, _BABBLE, _BABBLE_LATER, _DEAF, _DEAF_LATER = 0xEE, 0xBB, 0xBC, 0xDD, 0xDE
+_LEAVES_COMMAND, _LEAVES_PARAMETERS, _LEAVES_INPUT = 0xC1, 0xC2, 0xC3
+_LEFT_INPUT = 20
+"""Beats of input of which a module that leaves one takes all others."""
 
 
 def decouple_in_traffic(rig: Rig) -> None:
@@ -71,6 +75,35 @@ def a_module_that_takes_nothing(rig: Rig) -> None:
         rig.compute(0, 30, 2)
         rig.swap(0, 1)
         rig.compute(0, 30, 2)
+
+
+def a_module_that_leaves_a_beat(rig: Rig) -> None:
+    """A beat that nobody takes is held after the command has ended, until the wall is closed."""
+    for asks in (_LEAVES_COMMAND, _LEAVES_PARAMETERS, _LEAVES_INPUT):
+        rig.swap(0, 1)
+        if asks == _LEAVES_INPUT:
+            rig.instead = {"output_channels": 8 * (_LEFT_INPUT - 1)}
+        rig.compute(0, _LEFT_INPUT, asks=asks)
+        rig.instead = {}
+        rig.look()
+        rig.decouple(0)
+
+
+def where_operands_lie(rig: Rig) -> None:
+    """An operand outside of the memory is a bus error, whichever engine asks for it."""
+    rig.swap(0)
+    places = {
+        "input": Segment.INPUT,
+        "output": Segment.OUTPUT,
+        "weights": Segment.WEIGHTS,
+        "table": Segment.TABLES,
+    }
+    for field, segment in places.items():
+        rig.instead = {field: address(segment, MEMORY_BYTES)}
+        rig.compute(0, 20, 2)
+        rig.look()
+    rig.instead = {}
+    rig.compute(0, 20, 2)
 
 
 def a_module_that_babbles_later(rig: Rig) -> None:
