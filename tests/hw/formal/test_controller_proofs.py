@@ -253,10 +253,16 @@ def does_not_wait(dut: ConfigurationController, m: Module) -> None:
         m.d.sync += dut.go.eq(1)
 
 
+def drops_a_start_silently(dut: ConfigurationController, m: Module) -> None:
+    with m.If(~dut.resting):
+        m.d.sync += dut.refused.eq(0)
+
+
 @pytest.mark.parametrize(
     ("change", "failed"),
     [
         (starts_again_while_running, "a_"),
+        (drops_a_start_silently, "a_start_while_running_is_shown"),
         (forgets_the_result, "an_error_is_there_when_failed,_and_only_then"),
         (takes_two_partitions, "a_load_is_for_one_partition"),
         (does_not_wait, "a_load_waits_for_the_last_one"),
