@@ -144,9 +144,10 @@ class RegisterFile(Component):
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [address.eq(bus.araddr), have_address.eq(1)]
         words = {_place(*word): self._word(*word) for word in self._words()}
+        place, within = address[_WORD_BITS:], address[:_WORD_BITS]
         m.d.comb += [
             mapped.eq(_is_word_of(address, self._words())),
-            word_value.eq(Mux(mapped, _choose(address[_WORD_BITS:], words), 0)),
+            word_value.eq(Mux(within == 0, _choose(place, words), 0)),
         ]
         with m.If(read):
             m.d.sync += [
@@ -196,7 +197,10 @@ def _is_among(place: Value, chosen: frozenset[int]) -> Value:
 
 
 def _choose(place: Value, words: Mapping[int, Value]) -> Value:
-    """Return the word at a place by halving, which is less deep than comparing with every place."""
+    """Return the word at a place, 0 where there is none.
+
+    Halving is less deep than comparing with every place.
+    """
     if not words:
         return Const(0, WORD_BITS)
     if not len(place):
@@ -204,8 +208,6 @@ def _choose(place: Value, words: Mapping[int, Value]) -> Value:
     half = 1 << (len(place) - 1)
     low = {at: word for at, word in words.items() if at < half}
     high = {at - half: word for at, word in words.items() if at >= half}
-    if not high:
-        return _choose(place[:-1], low)
     return Mux(place[-1], _choose(place[:-1], high), _choose(place[:-1], low))
 
 

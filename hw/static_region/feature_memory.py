@@ -8,6 +8,8 @@ address starts at `contract.memory_map.FEATURE_MEMORY_BASE`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.hdl import Value
 from amaranth.lib.data import StructLayout
@@ -17,7 +19,7 @@ from amaranth.lib.wiring import Component, In, Out, PureInterface, Signature
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
 from hw.blocks.axi import DATA_BITS, DATA_BYTES
 from hw.blocks.register_slice import RegisterSlice
-from hw.blocks.round_robin import RoundRobin
+from hw.blocks.round_robin import RoundRobin, precedes
 from hw.static_region.resolved_command import ADDRESS_BITS
 
 BANKS = 8
@@ -75,13 +77,23 @@ def _bank(place: Value) -> Value:
     return place[:_BANK_BITS]
 
 
-def _banks(address: Value) -> Value:
-    """Return a bit for each bank, found before the register: arbiters have no time to look."""
-    return Cat(_bank(address[_BYTE_BITS:]) == bank for bank in range(BANKS))
-
-
 def _row(place: Value) -> Value:
     return place[_BANK_BITS:]
+
+
+def _is_served(beats: Sequence[PureInterface], i: int, arbiters: Sequence[RoundRobin]) -> Value:
+    """Tell whether a port's beat comes before all others that want its bank.
+
+    So says the bank's arbiter, too; but this looks at one bank, and at no grant. Of a port without
+    a beat it says anything.
+    """
+    bank = _bank(beats[i].payload.place)
+    winner = Array(arbiter.winner for arbiter in arbiters)[bank]
+    others = [(j, other) for j, other in enumerate(beats) if j != i]
+    return ~Cat(
+        other.valid & (_bank(other.payload.place) == bank) & precedes(j, i, winner, len(beats))
+        for j, other in others
+    ).any()
 
 
 class FeatureMemory(Component):
@@ -117,41 +129,38 @@ class FeatureMemory(Component):
         m = Module()
         self._reads = [self._accept_reads(m, i) for i in self._ports]
         self._writes = [self._accept_writes(m, i) for i in self._ports]
-        read_data = []
-        read_grants, write_grants = [], []
+        read_data, read_arbiters, write_arbiters = [], [], []
         for bank in range(BANKS):
             memory = Memory(shape=DATA_BITS, depth=self._size_bytes // _ROW_BYTES, init=[])
             m.submodules[f"bank{bank}"] = memory
-            data, grants = self._read_port(m, memory, bank)
+            data, arbiter = self._read_port(m, memory, bank)
             read_data.append(data)
-            read_grants.append(grants)
-            write_grants.append(self._write_port(m, memory, bank))
+            read_arbiters.append(arbiter)
+            write_arbiters.append(self._write_port(m, memory, bank))
         for i in self._ports:
             self._answer(m, i, Array(read_data))
             m.d.comb += [
-                self._reads[i].ready.eq(Cat(grants[i] for grants in read_grants).any()),
-                self._writes[i].ready.eq(Cat(grants[i] for grants in write_grants).any()),
+                self._reads[i].ready.eq(_is_served(self._reads, i, read_arbiters)),
+                self._writes[i].ready.eq(_is_served(self._writes, i, write_arbiters)),
             ]
         return m
 
     def _accept_reads(self, m: Module, i: int) -> PureInterface:
         """Return the addresses that a port has accepted."""
-        shape = StructLayout({"place": self._place_bits, "banks": BANKS, "outside": 1})
+        shape = StructLayout({"place": self._place_bits, "outside": 1})
         m.submodules[f"reads{i}"] = addresses = RegisterSlice(shape)
         read = self.read[i]
         m.d.comb += [
             addresses.input.valid.eq(read.valid),
             read.ready.eq(addresses.input.ready),
             addresses.input.payload.place.eq(read.address[_BYTE_BITS:]),
-            addresses.input.payload.banks.eq(_banks(read.address)),
             addresses.input.payload.outside.eq(self._outside(read.address)),
         ]
         return addresses.output
 
     def _accept_writes(self, m: Module, i: int) -> PureInterface:
         """Return the beats that a port has accepted, without strobes where they lie outside."""
-        sizes = {"place": self._place_bits, "banks": BANKS}
-        shape = sizes | {"data": DATA_BITS, "strobe": DATA_BYTES}
+        shape = {"place": self._place_bits, "data": DATA_BITS, "strobe": DATA_BYTES}
         m.submodules[f"writes{i}"] = beats = RegisterSlice(StructLayout(shape))
         write = self.write[i]
         m.d.comb += [
@@ -159,7 +168,6 @@ class FeatureMemory(Component):
             write.ready.eq(beats.input.ready),
             write.error.eq(self._outside(write.address)),
             beats.input.payload.place.eq(write.address[_BYTE_BITS:]),
-            beats.input.payload.banks.eq(_banks(write.address)),
             beats.input.payload.data.eq(write.data),
             beats.input.payload.strobe.eq(Mux(write.error, 0, write.strobe)),
         ]
@@ -169,28 +177,30 @@ class FeatureMemory(Component):
         within = address - FEATURE_MEMORY_BASE
         return (address < FEATURE_MEMORY_BASE) | (within >= self._size_bytes)
 
-    def _read_port(self, m: Module, memory: Memory, bank: int) -> tuple[Value, Value]:
+    def _read_port(self, m: Module, memory: Memory, bank: int) -> tuple[Value, RoundRobin]:
         port = memory.read_port()
         arbiter = m.submodules[f"read_arbiter{bank}"] = RoundRobin(len(self._ports))
         for i, read in enumerate(self._reads):
-            m.d.comb += arbiter.requests[i].eq(read.valid & read.payload.banks[bank])
+            wants = read.valid & (_bank(read.payload.place) == bank)
+            m.d.comb += arbiter.requests[i].eq(wants)
             with m.If(arbiter.grants[i]):
                 m.d.comb += port.addr.eq(_row(read.payload.place))
         m.d.comb += port.en.eq(arbiter.grants.any())
-        return port.data, arbiter.grants
+        return port.data, arbiter
 
-    def _write_port(self, m: Module, memory: Memory, bank: int) -> Value:
+    def _write_port(self, m: Module, memory: Memory, bank: int) -> RoundRobin:
         port = memory.write_port(granularity=8)
         arbiter = m.submodules[f"write_arbiter{bank}"] = RoundRobin(len(self._ports))
         for i, write in enumerate(self._writes):
-            m.d.comb += arbiter.requests[i].eq(write.valid & write.payload.banks[bank])
+            wants = write.valid & (_bank(write.payload.place) == bank)
+            m.d.comb += arbiter.requests[i].eq(wants)
             with m.If(arbiter.grants[i]):
                 m.d.comb += [
                     port.addr.eq(_row(write.payload.place)),
                     port.data.eq(write.payload.data),
                     port.en.eq(write.payload.strobe),
                 ]
-        return arbiter.grants
+        return arbiter
 
     def _answer(self, m: Module, i: int, banks: Array) -> None:
         read, address = self.read[i], self._reads[i]

@@ -325,7 +325,7 @@ class PortFeeder(Component):
         m.d.comb += [
             self.streaming.eq(1),
             guard.valid.eq(there),
-            beats.ready.eq(there & (self._half | self._last)),
+            beats.ready.eq(self._more & (self._half | self._last)),
         ]
         with m.If(there):
             m.d.sync += [

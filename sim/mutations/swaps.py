@@ -109,20 +109,20 @@ def programs_need_an_active_partition(rig: Rig) -> None:
 
 def the_controller_has_the_word(rig: Rig) -> None:
     """While the controller runs the host neither begins nor finishes; its failures isolate."""
-    rig.swap(0)
-    for verb in ("begin", "finish"):
-        rig.decouple(0)
-        rig.begin_load(0, rig.stream_of(0, 1))
+    for index, verb in ((0, "begin"), (0, "finish"), (1, "finish")):
+        rig.swap(index)
+        rig.decouple(index)
+        rig.begin_load(index, rig.stream_of(index, 1))
         for clocks in (5, 100, 300):
             rig.run(clocks)
-            rig.partition(0, "load", **{verb: 1})
-            rig.partition(0, "control", decouple=0)
+            rig.partition(index, "load", **{verb: 1})
+            rig.partition(index, "control", decouple=0)
             rig.look()
         rig.write("configuration_control", abort=1)
         rig.await_load()
         rig.look()
-        rig.partition(0, "load", finish=1)
-        rig.partition(0, "control", decouple=0)
+        rig.partition(index, "load", finish=1)
+        rig.partition(index, "control", decouple=0)
         rig.look()
     for partition in (0, 1):
         rig.partition(partition, "load", begin=1)
