@@ -6,7 +6,7 @@
 
 `multiplier` has 24 bits, unsigned; `shift` is 18..44; rounding is to nearest, halves towards plus
 infinity. `pre_shift` is 0 unless the accumulator bound of a layer exceeds 24 bits; then it costs
-at most 2**-8 of an output step.
+at most 2**-8 of an output step. It is 15 at most, which brings any accumulator of 39 bits to 24.
 
 Two cascaded DSP48 compute this each clock. One multiplies 25 by 18 bits (signed), adds a 48-bit
 constant, and may take its neighbour's sum shifted right by 17 (AMD UG479, chapter 2), so with
@@ -36,6 +36,7 @@ from fpga_rt.errors import ModelError
 MULTIPLIER_BITS = 24
 ACCUMULATOR_BITS = 24
 """Magnitude bits of the multiplier's accumulator port (25 bits signed)."""
+PRE_SHIFT_BITS = 4
 SHIFTS = (18, 44)
 """Below, the constant loses its half in the cascade; above, float64 would not be exact."""
 ADDITION_SHIFTS = (1, 39)
@@ -66,6 +67,19 @@ class Requantisation:
     low: int = INT8_LOW
     high: int = INT8_HIGH
     pre_shift: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a `pre_shift` that the gateware has no bits for.
+
+        Raises:
+            ModelError: it is not 0..15.
+        """
+        most = (1 << PRE_SHIFT_BITS) - 1
+        if not 0 <= self.pre_shift <= most:
+            raise ModelError(
+                f"pre_shift {self.pre_shift}, expected 0..{most}; requantise with"
+                " `Requantisation.from_scales`, which chooses it"
+            )
 
     @staticmethod
     def from_scales(

@@ -6,7 +6,9 @@ Every module executes through here, so a command means the same on each that off
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,12 @@ from fpga_rt.arithmetic.operations import (
     DepthwiseConvolution,
     MaximumPool,
 )
-from fpga_rt.arithmetic.requantise import INT8_LOW
+from fpga_rt.arithmetic.requantise import (
+    ACCUMULATOR_BITS,
+    INT8_LOW,
+    PRE_SHIFT_BITS,
+    Requantisation,
+)
 from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.table import Table
 from fpga_rt.errors import ExecutionError
@@ -45,7 +52,7 @@ def execute(
 
     Raises:
         ExecutionError: unknown operation, parameter blocks of another size than the shape needs, a
-            shape no window fits, or an address outside memory.
+            shape no window fits, a table that shifts too far, or an address outside memory.
     """
     table_size = table_bytes(fields)
     _require_beats(fields, "table", table_size)
@@ -94,6 +101,12 @@ def _operation(
     """Decode parameters once for as long as descriptor and bytes stay the same."""
     fields = dict(key)
     table = Table.decode(table_data)
+    if table.header["pre_shift"] >> PRE_SHIFT_BITS:
+        raise ExecutionError(
+            f"its table has pre_shift {table.header['pre_shift']}, expected at most"
+            f" {(1 << PRE_SHIFT_BITS) - 1}; its parameters were overwritten, or the command points"
+            " elsewhere"
+        )
     rule = Addition(addition_rule(table))
     kernel = (fields["kernel_height"], fields["kernel_width"])
     stride = (fields["stride_y"], fields["stride_x"])
@@ -110,12 +123,44 @@ def _operation(
         return MaximumPool(kernel, stride, padding, *limits), rule
     scale = requantisation(table)
     if operation == Operation.AVERAGE_POOL:
-        return AveragePool(kernel, table.bias, scale, stride, padding, pad_value), rule
+        average = AveragePool(kernel, table.bias, scale, stride, padding, pad_value)
+        return _kept(average), rule
     if unpack is None:
         raise ExecutionError(f"operation {operation}: the loaded module has no weights")
     weights = unpack(packed, key)
     kind = DepthwiseConvolution if operation == Operation.DEPTHWISE else Convolution
-    return kind(weights, table.bias, scale, stride, padding, pad_value), rule
+    return _kept(kind(weights, table.bias, scale, stride, padding, pad_value)), rule
+
+
+class _Truncated(Requantisation):
+    """The rule on accumulators of which the gateware keeps the lower bits only."""
+
+    def apply(
+        self, accumulator: NDArray[np.floating], bias: NDArray[np.int32] | None = None
+    ) -> Codes:
+        """Requantise what is left of integers held in floats; see `Requantisation.apply`."""
+        shifted = accumulator.astype(np.float64) + (0 if bias is None else bias)
+        shifted = np.floor(np.ldexp(shifted, -self.pre_shift))
+        half = 1 << ACCUMULATOR_BITS
+        plain = Requantisation(self.multiplier, self.shift, self.zero_point, self.low, self.high)
+        return plain.apply((shifted + half) % (2 * half) - half)
+
+
+_Scaled = TypeVar("_Scaled", Convolution, DepthwiseConvolution, AveragePool)
+
+
+def _kept(operation: _Scaled) -> _Scaled:
+    """Return an operation that computes with what the gateware keeps of its accumulators.
+
+    Layers of a network shift them such that it is everything; a table may be another's.
+    """
+    rule = operation.requantisation
+    if operation.bound >> (ACCUMULATOR_BITS + rule.pre_shift) == 0:
+        return operation
+    truncated = _Truncated(
+        rule.multiplier, rule.shift, rule.zero_point, rule.low, rule.high, rule.pre_shift
+    )
+    return replace(operation, requantisation=truncated)
 
 
 def _require_beats(fields: Fields, name: str, size_bytes: int) -> None:

@@ -48,7 +48,7 @@ FETCH_CYCLES = 6
 """From a step to its bytes."""
 PACK_CYCLES = 3
 """From the results that close a beat to the beat."""
-STREAM_AHEAD_BEATS = 5
+STREAM_AHEAD_BEATS = 3
 """Beats between the reader's realigner and the module: they wait while the module does."""
 BURST_AHEAD_BEATS = 256
 """The same in DRAM, where the reader is ahead."""
@@ -96,26 +96,6 @@ class Walk:
         return int((size - last) % STREAM_BYTES + last > STREAM_BYTES)
 
 
-class _Rows(NamedTuple):
-    """The clocks of the latest row.
-
-    Attributes:
-        begins: it begins.
-        walked: its last step.
-        gone: its last beat is taken; `gone_before` that of the row before.
-        read: its last beat of input could be at the module; `read_residual` of the residual.
-        stored: the writer could have done with it.
-    """
-
-    begins: int
-    walked: int
-    gone: int
-    gone_before: int
-    read: int
-    read_residual: int
-    stored: int
-
-
 @dataclass(frozen=True)
 class _Source:
     """Rows of an operand that is read.
@@ -123,11 +103,13 @@ class _Source:
     Attributes:
         port: of its memory.
         beats: of a row at the module.
-        paced: of a row as it is read: misaligned pieces take a clock more.
+        pieces: of a row.
+        paced: beats of a row as it is read: misaligned pieces take a clock more.
     """
 
     port: MemoryPort
     beats: int
+    pieces: int
     paced: int
 
     @property
@@ -136,17 +118,80 @@ class _Source:
         bursts = self.port.burst_beats > 1
         return self.port.latency_cycles + FIRST_BEAT_CYCLES + FIRST_BURST_CYCLES * bursts
 
-    def read(self, since: int, opens: int, rows: int) -> int:
-        """Return the clock of the last beat of some rows.
 
-        Args:
-            since: that of the last beat before them.
-            opens: the first clock in which the module takes them; some wait until then.
-            rows: how many, at least one.
+class _Read(NamedTuple):
+    """Beats that came to the module.
+
+    Attributes:
+        could: clock in which the last one could be there.
+        taken: clocks in which the last `STREAM_AHEAD_BEATS` were taken, in order.
+    """
+
+    could: int
+    taken: tuple[int, ...]
+
+    @staticmethod
+    def until(could: int, last: int) -> _Read:
+        """Return beats of which the last could have come in a clock, and was taken in one."""
+        return _Read(could, tuple(last - before for before in reversed(range(STREAM_AHEAD_BEATS))))
+
+    def take(self, opens: int, source: _Source, rows: int) -> _Read:
+        """Return the beats of some rows, at least one, that the module takes from `opens` on.
+
+        On chip `STREAM_AHEAD_BEATS` are between the reader's realigner and the module, at most:
+        they wait while it takes none. Once they flow they follow each other as fast as the
+        realigner gives them, so that the clock which it loses before a misaligned piece is lost.
         """
-        waiting = STREAM_AHEAD_BEATS if self.port.burst_beats == 1 else BURST_AHEAD_BEATS
-        rest = max(0, rows * self.paced - waiting)
-        return max(since + self.port.cycles(rows * self.paced), opens - 1 + self.port.cycles(rest))
+        total = rows * source.beats
+        if source.port.burst_beats > 1:
+            waiting = max(0, rows * source.paced - BURST_AHEAD_BEATS)
+            could = self.could + source.port.cycles(rows * source.paced)
+            could = max(could, opens - 1 + source.port.cycles(waiting))
+            return _Read.until(could, max(opens - 1 + total, could))
+        piece, lost = source.beats // source.pieces, int(source.paced != source.beats)
+        could, taken = self
+        for beat in range(min(total, STREAM_AHEAD_BEATS)):
+            could = max(could + 1, taken[0] + STREAM_AHEAD_BEATS) + lost * (beat % piece == 0)
+            taken = (*taken[1:], max(taken[-1] + 1, could, opens))
+        if total > STREAM_AHEAD_BEATS:
+            before, at = STREAM_AHEAD_BEATS - 1, taken[-1]
+            taken += tuple(
+                at + beat - before + lost * (beat // piece - before // piece)
+                for beat in range(max(before + 1, total - STREAM_AHEAD_BEATS), total)
+            )
+            could, taken = taken[-1], taken[-STREAM_AHEAD_BEATS:]
+        return _Read(could, taken)
+
+
+class _Rows(NamedTuple):
+    """The clocks of the latest row.
+
+    Attributes:
+        begins: it begins.
+        walked: its last step.
+        gone: its last beat is taken; `gone_before` that of the row before.
+        stored: the writer could have done with it.
+        could: its last beat of input or residual could be at the module.
+        taken: the last beats of these were taken.
+    """
+
+    begins: int
+    walked: int
+    gone: int
+    gone_before: int
+    stored: int
+    could: int
+    taken: tuple[int, ...]
+
+    @property
+    def clocks(self) -> tuple[int, ...]:
+        """Return all of them."""
+        return (*self[:-1], *self.taken)  # type: ignore[misc]  # mypy loses the types of a slice
+
+    def later(self, clocks: int) -> _Rows:
+        """Return a row some clocks behind this one."""
+        *ones, taken = self
+        return _Rows(*(at + clocks for at in ones), tuple(at + clocks for at in taken))
 
 
 @dataclass(frozen=True)
@@ -216,16 +261,16 @@ class _Command:
         groups = fields["output_width"] * ceil_divide(channels, walk.outputs)
         width, depth = fields["input_width"], fields["input_channels"]
         whole = width == 1 or fields["input_pixel_pitch"] == depth
-        beats = ceil_divide(width * depth, STREAM_BYTES)
-        beats = beats if whole else width * ceil_divide(depth, STREAM_BYTES)
+        pieces, piece = (1, width * depth) if whole else (width, depth)
+        beats = pieces * ceil_divide(piece, STREAM_BYTES)
         residual = None
         if walk.residual:
             paced = output_row_beats(fields, "residual")
-            residual = _Source(ports.residual, _result_beats(fields), paced)
+            residual = _Source(ports.residual, _result_beats(fields), _result_pieces(fields), paced)
         opening = min(size, target.first_burst * STREAM_BYTES)
         return _Command(
             walk,
-            _Source(ports.input, beats, input_row_beats(fields)),
+            _Source(ports.input, beats, pieces, input_row_beats(fields)),
             residual,
             target,
             (groups - 1) * walk.group_cycles + walk.steps - 1,
@@ -238,42 +283,38 @@ class _Command:
     def first(self, rows: int) -> _Rows:
         """Return the first row, which adds rows of input, and for which nothing was read ahead."""
         begins = self.input.first_beat - 1
-        read = begins + self.input.port.cycles(rows * self.input.paced)
-        read_residual = 0
+        read = _Read.until(begins, begins).take(0, self.input, rows)
         if self.residual:
-            start = read
             if self.residual.port != self.input.port:
-                start = max(read, self.residual.first_beat - 1)
-            read_residual = start + self.residual.port.cycles(self.residual.paced)
-        loaded = max(read, read_residual) + 1
-        return self._walked(None, loaded, loaded + WALK_CYCLES, (read, read_residual))
+                start = max(read.could, self.residual.first_beat - 1)
+                read = read._replace(could=start)
+            read = read.take(0, self.residual, 1)
+        loaded = read.taken[-1] + 1
+        return self._walked(None, loaded, loaded + WALK_CYCLES, read)
 
     def next(self, rows: _Rows, adds: int) -> _Rows:
         """Return the row behind another one, which adds rows of input."""
-        opens = rows.begins + LOAD_CYCLES
-        read, read_residual = rows.read, rows.read_residual
-        loaded = opens
+        loaded = rows.begins + LOAD_CYCLES
+        read = _Read(rows.could, rows.taken)
         if adds:
-            read = self.input.read(max(read, read_residual), opens, adds)
-            loaded = max(loaded + adds * self.input.beats, read + 1)
+            read = read.take(loaded, self.input, adds)
+            loaded = read.taken[-1] + 1
         if self.residual:
-            read_residual = self.residual.read(max(read, read_residual), loaded, 1)
-            loaded = max(loaded + self.residual.beats, read_residual + 1)
+            read = read.take(loaded, self.residual, 1)
+            loaded = read.taken[-1] + 1
         begins = max(loaded, rows.walked + WALK_CYCLES, rows.gone_before + 1)
         group = rows.walked - (self.walk.steps - 1) + self.walk.group_cycles
         first_step = max(begins + WALK_CYCLES, group)
-        return self._walked(rows, begins, first_step, (read, read_residual))
+        return self._walked(rows, begins, first_step, read)
 
-    def _walked(
-        self, before: _Rows | None, begins: int, first_step: int, read: tuple[int, int]
-    ) -> _Rows:
+    def _walked(self, before: _Rows | None, begins: int, first_step: int, read: _Read) -> _Rows:
         """Return a row that begins, with its first step, in a clock."""
         opened = first_step + self.first_beats_cycles - 1
         stored = max(before.stored, opened) if before else opened
         stored += self.target.port.cycles(self.target.paced)
         gone = max(first_step + self.last_beat_cycles, stored - self.target.behind)
         walked = first_step + self.walk_cycles
-        return _Rows(begins, walked, gone, before.gone if before else 0, *read, stored)
+        return _Rows(begins, walked, gone, before.gone if before else 0, stored, *read)
 
     def end(self, rows: _Rows) -> int:
         """Return the clock in which everything is stored, from that of the last row."""
@@ -293,11 +334,11 @@ def compute_cycles(fields: Fields, ports: Ports, walk: Walk) -> int:
     moved: tuple[int, ...] = ()
     while at < len(adds):
         following = command.next(state, adds[at])
-        delta = tuple(b - a for a, b in zip(state, following, strict=True))
+        delta = tuple(b - a for a, b in zip(state.clocks, following.clocks, strict=True))
         at += 1
         if delta == moved and len(set(delta)) == 1:
             alike = _alike(adds, at)
-            following = _Rows(*(clock + alike * delta[0] for clock in following))
+            following = following.later(alike * delta[0])
             at += alike
         state, moved = following, delta
     return command.end(state)

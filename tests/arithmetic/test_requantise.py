@@ -138,3 +138,11 @@ def test_addition_refuses_a_scale_that_is_not_finite() -> None:
         ModelError, match=r"addition: scale inf, expected 0 <= scale < 8\.38861e\+06"
     ):
         AdditionRule.from_scales((np.inf, 1.0), (0, 0), 0)
+
+
+@pytest.mark.parametrize("pre_shift", [-1, 16, 255])
+def test_refuses_a_pre_shift_that_the_gateware_has_no_bits_for(pre_shift: int) -> None:
+    one = np.ones(1, np.int32)
+    message = rf"pre_shift {pre_shift}, expected 0\.\.15; requantise with"
+    with pytest.raises(ModelError, match=message):
+        Requantisation(one, one * 20, 0, pre_shift=pre_shift)

@@ -156,6 +156,18 @@ def test_a_weight_that_two_products_cannot_hold_is_refused(
             program.run(random_codes(1, (1, 2, 2, 4)))
 
 
+@pytest.mark.parametrize("name", ["scale_8", "convolution_4x4", "depthwise_8", "pooling_2"])
+def test_a_table_that_shifts_too_far_is_refused(name: str) -> None:
+    layer = Layer("layer", ELEMENTWISE[0][1], (1, 1, 40), (1, 1, 40))
+    with Emulator("pynq-z2", memory_bytes=1 << 20) as device:
+        activate(device, 0, name)
+        program = LayerProgram(device, module_named(name), layer, 1)
+        program.buffers[Segment.TABLES].view[3] = 16
+        message = "its table has pre_shift 16, expected at most 15; its parameters were overwritten"
+        with pytest.raises(ExecutionError, match=message):
+            program.run(random_codes(1, (1, 1, 1, 40)))
+
+
 def test_an_average_of_int4_weights_is_refused() -> None:
     layer = Layer("layer", ELEMENTWISE[0][1], (1, 1, 40), (1, 1, 40))
     with Emulator("pynq-z2", memory_bytes=1 << 20) as device:

@@ -8,7 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS
+from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS, PRE_SHIFT_BITS
 from fpga_rt.contract.command import Operation
 from fpga_rt.modules.convolution import ADDITION_CYCLES, REQUANTISE_CYCLES
 from hw.blocks import addition, requantise
@@ -17,7 +17,6 @@ from hw.modules.convolution import multiplier
 from hw.modules.convolution.multiplier import Multiplier
 from hw.modules.window.operator import (
     MAX_CHANNELS,
-    PRE_SHIFT_BITS,
     RESIDUAL_CYCLES,
     SLOTS,
     Channel,
@@ -29,11 +28,6 @@ from hw.modules.window.operator import (
 _SUM_BITS = 32
 _SCALE_CYCLES = 4
 """From the sums of a group to the first of them before `Requantise`."""
-
-
-def part_layout(results: int) -> data.StructLayout:
-    """Return what goes along with a part of a group: `count` results, `ends` and `row_ends`."""
-    return data.StructLayout({"count": range(results + 1), "ends": 1, "row_ends": 1})
 
 
 class Parts(wiring.Component):
@@ -65,7 +59,7 @@ class Parts(wiring.Component):
                 "to": In(target_layout(outputs)),
                 "valid": Out(1),
                 "lanes": Out(data.ArrayLayout(signed(_SUM_BITS), results)),
-                "part": Out(part_layout(results)),
+                "part": Out(target_layout(results)),
                 "channel": Out(range(MAX_CHANNELS)),
             }
         )
@@ -150,6 +144,7 @@ class Convolution(Operator):
         ]
         self._accumulate(m, products, parts)
         header = self.header(m)
+        self.refuse(m, header)
         scaled = self._scale(m, parts, header)
         sums = self._add(m, scaled, header)
         self._give(m, scaled, sums)
@@ -173,7 +168,7 @@ class Convolution(Operator):
     def _scale(self, m: Module, parts: Parts, header: data.View) -> requantise.Requantise:
         """Requantise the sums of a part; return what does."""
         m.submodules.requantise = pipeline = requantise.Requantise(
-            self.results, part_layout(self.results)
+            self.results, target_layout(self.results)
         )
         low, high = self.limits(m, header.low, header.high)
         m.d.comb += [
@@ -229,7 +224,7 @@ class Convolution(Operator):
     ) -> addition.Addition:
         """Add the residual to what was requantised; return what does."""
         m.submodules.addition = pipeline = addition.Addition(
-            self.residual_lanes, part_layout(self.results)
+            self.residual_lanes, target_layout(self.results)
         )
         low, high = self.limits(m, header.add_low, header.add_high)
         ahead = requantise.LATENCY_CYCLES - RESIDUAL_CYCLES
@@ -257,7 +252,7 @@ class Convolution(Operator):
         fused = self.mode.fused
         m.d.sync += self.codes_valid.eq(Mux(fused, sums.codes_valid, scaled.codes_valid))
         tag = data.View(
-            part_layout(self.results),
+            target_layout(self.results),
             stage(m, Mux(fused, sums.codes_tag.as_value(), scaled.codes_tag.as_value()), "tag"),
         )
         m.d.comb += [

@@ -81,14 +81,16 @@ class Dense(wiring.Component):
                 inner.valid.eq(outer.valid),
                 outer.ready.eq(inner.ready | self.error),
             ]
-        self._control(m, intake, walker, results.empty)
+        self._control(m, intake, walker, neuron, results.empty)
         return ResetInserter(self.reset)(m)
 
-    def _control(self, m: Module, intake: Intake, walker: Walker, empty: Signal) -> None:
+    def _control(
+        self, m: Module, intake: Intake, walker: Walker, neuron: Neuron, empty: Signal
+    ) -> None:
         """Begin a command when it was started and is in, end it when its output is taken."""
         starts = Signal(2)
         begin, busy = Signal(), Signal()
-        refused = intake.work.refused
+        refused = intake.work.refused | neuron.refused
         m.d.comb += [
             begin.eq(intake.filled & (self.start | (starts != 0)) & ~busy & ~self.error),
             walker.start.eq(begin & ~refused),
@@ -96,7 +98,7 @@ class Dense(wiring.Component):
         ]
         m.d.sync += starts.eq(starts + self.start - begin)
         with m.If(begin):
-            m.d.sync += busy.eq(1)
+            m.d.sync += busy.eq(~refused)
         with m.If(intake.release):
             m.d.sync += busy.eq(0)
         with m.If(begin & refused):

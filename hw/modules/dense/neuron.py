@@ -15,7 +15,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS
+from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS, PRE_SHIFT_BITS
 from fpga_rt.contract.table import HEADER
 from fpga_rt.modules.dense import TABLE_CHANNELS
 from hw.blocks import requantise
@@ -28,8 +28,6 @@ from hw.modules.elementwise.walker import place_layout
 
 SUM_BITS = 33
 """Of 32768 products of int8 and a bias of 32 bits."""
-PRE_SHIFT_BITS = 4
-"""No accumulator of 33 bits needs a larger `pre_shift`."""
 
 _PAIR_CYCLES = 4
 _CHANNEL_READ_CYCLES = 2
@@ -45,6 +43,7 @@ class Neuron(wiring.Component):
         slot: In, the table that counts; settles in two clocks.
         step: In, when `step_valid`.
         code: Out, when `code_valid`, and in `to` where it goes.
+        refused: Out, it cannot compute with the table that counts.
     """
 
     def __init__(self, lanes: int) -> None:
@@ -62,6 +61,7 @@ class Neuron(wiring.Component):
                 "code": Out(signed(8)),
                 "code_valid": Out(1),
                 "to": Out(place_layout(1)),
+                "refused": Out(1),
             }
         )
 
@@ -93,6 +93,7 @@ class Neuron(wiring.Component):
             self.code.eq(pipeline.codes[0]),
             self.code_valid.eq(pipeline.codes_valid),
             self.to.eq(pipeline.codes_tag),
+            self.refused.eq(header.pre_shift[PRE_SHIFT_BITS:].any()),
         ]
         return m
 

@@ -46,6 +46,7 @@ class Depthwise(Operator):
         m = Module()
         m.submodules.scaling = scale = scaling.Scaling(self.lanes, self.results)
         header = self.header(m)
+        self.refuse(m, header)
         low, high = self.limits(m, header.low, header.high)
         ends = delay(m, self.step_valid & self.step.last, SUM_CYCLES, reset_less=False)
         m.d.comb += [

@@ -121,7 +121,7 @@ class Elementwise(wiring.Component):
         ]
         m.d.sync += starts.eq(starts + self.start - begin)
         with m.If(begin):
-            m.d.sync += busy.eq(1)
+            m.d.sync += busy.eq(~refused)
         with m.If(intake.release):
             m.d.sync += busy.eq(0)
         with m.If((begin & refused) | operator.overflow):

@@ -13,7 +13,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS, INT8_LOW
+from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS, INT8_LOW, PRE_SHIFT_BITS
 from fpga_rt.contract.table import HEADER
 from hw.blocks import addition, requantise
 from hw.blocks.boundary import STREAM_BITS
@@ -25,8 +25,6 @@ from hw.modules.elementwise.walker import chunk_layout, place_layout
 
 ROW_BYTES = 4096
 """Longest row of an addition."""
-PRE_SHIFT_BITS = 4
-"""No accumulator of 34 bits needs a larger `pre_shift` than 15."""
 
 _Channel = data.StructLayout({"bias": signed(32), "multiplier": 24, "shift": 6, "unused": 2})
 
@@ -80,6 +78,10 @@ class Operator(wiring.Component):
         m.d.sync += current.eq(Mux(self.slot, kept[1].as_value(), kept[0].as_value()))
         return current
 
+    def refuse(self, m: Module, header: data.View, wrong: Value | int = 0) -> None:
+        """Refuse a table that shifts too far, or is `wrong`."""
+        m.d.comb += self.refused.eq(header.pre_shift[PRE_SHIFT_BITS:].any() | wrong)
+
     def limits(self, m: Module, low: Value, high: Value) -> tuple[Value, Value]:
         """Return limits in order: where they are not, `high` is the only output."""
         return stage(m, Mux(low > high, high, low), "low"), stage(m, high, "high")
@@ -98,6 +100,7 @@ class Scale(Operator):
             self.lanes, place_layout(self.lanes)
         )
         header = self.header(m)
+        self.refuse(m, header)
         low, high = self.limits(m, header.low, header.high)
         m.d.comb += [
             pipeline.valid.eq(delay(m, self.chunk_valid, 3, reset_less=False)),
@@ -149,9 +152,9 @@ class Clamp(Operator):
         """Return two registers with the comparison between them."""
         m = Module()
         header = self.header(m)
+        self.refuse(m, header, header.pad_value != INT8_LOW)
         low, high = self.limits(m, header.low, header.high)
         m.d.comb += [
-            self.refused.eq(header.pad_value != INT8_LOW),
             self.codes_valid.eq(delay(m, self.chunk_valid, 2, reset_less=False)),
             self.to.eq(delay(m, self.chunk.to.as_value(), 2)),
         ]
@@ -172,6 +175,7 @@ class Add(Operator):
         m = Module()
         m.submodules.addition = pipeline = addition.Addition(self.lanes, place_layout(self.lanes))
         header = self.header(m)
+        self.refuse(m, header)
         low, high = self.limits(m, header.add_low, header.add_high)
         second = self.chunk_valid & ~self.chunk.first
         m.d.comb += [

@@ -11,7 +11,7 @@ from fpga_rt.modules.pooling import added_a_clock, requantised_a_clock
 from hw.blocks import addition
 from hw.blocks.pipeline import delay, stage
 from hw.modules.window import scaling
-from hw.modules.window.operator import RESIDUAL_CYCLES, Offer, Operator
+from hw.modules.window.operator import RESIDUAL_CYCLES, Offer, Operator, target_layout
 
 SUM_CYCLES = 1
 """Clocks from a step to the sum or the maximum with it."""
@@ -53,8 +53,8 @@ class Pooling(Operator):
         )
         m.submodules.scaling = scale = scaling.Scaling(self.lanes, self.results)
         ends = self.step_valid & self.step.last
+        self.refuse(m, header, asked & (header.pad_value != INT8_LOW))
         m.d.comb += [
-            self.refused.eq(asked & (header.pad_value != INT8_LOW)),
             scale.table.eq(self.table),
             scale.table_valid.eq(self.table_valid),
             scale.slot.eq(self.slot),
@@ -70,7 +70,7 @@ class Pooling(Operator):
         ]
         added = self._add(m, sums, ends & adds, header, (low, high))
         part = Mux(adds, added.codes_tag.as_value(), scale.part.as_value())
-        part_view = data.View(scaling.part_layout(self.results), part)
+        part_view = data.View(target_layout(self.results), part)
         m.d.comb += [
             self.codes_count.eq(part_view.count),
             self.codes_ends.eq(part_view.ends),
@@ -106,7 +106,7 @@ class Pooling(Operator):
     ) -> addition.Addition:
         """Take the residual for the parts of a group, and add them; return the pipeline."""
         lanes = self.residual_lanes
-        layout = scaling.part_layout(self.results)
+        layout = target_layout(self.results)
         m.submodules.parts = parts = scaling.Parts(self.lanes, lanes)
         m.submodules.addition = pipeline = addition.Addition(lanes, layout)
         tag = Signal(layout)

@@ -1,15 +1,13 @@
-"""From a descriptor to the work it comes to: products by a serial multiplier.
+"""From a descriptor to the work it comes to.
 
-Products are computed one by one, a bit of the second factor a clock up to its highest one. Some go
-on from the sum or the product before, and some only tell whether the descriptor can be computed.
+Two serial multipliers compute what depends on products, each one after the other; the rest follows
+from sums and comparisons. All of it is there before the shortest parameters could be: with numbers
+of a few bits about 20 clocks behind the descriptor, and never more than `MOST_CYCLES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -19,35 +17,17 @@ from fpga_rt.modules.window_cycles import LINE_BYTES, OUTPUT_ROW_BEATS
 from hw.blocks.pipeline import stage
 from hw.blocks.record import record
 from hw.modules.window.operator import HEADER_BEATS, MAX_CHANNELS, WEIGHT_WORDS, Operator
+from hw.modules.window.products import PRODUCT_BITS, Product, compute
 from hw.modules.window.work import LINE_BEATS, POSITION_BITS, work_layout
 
-_FACTOR_BITS = 16
-_PRODUCT_BITS = 25
-"""Of a product of 16 by 8 bits, signed."""
 _NON_ZERO = (
     "input_height input_width input_channels output_height output_width output_channels"
     " kernel_height kernel_width stride_y stride_x"
 ).split()
 _SINGLE = ("kernel_height", "kernel_width", "stride_y", "stride_x")
+_KERNEL_BITS = 8
 
 Values = dict[str, Value]
-
-
-@dataclass(frozen=True)
-class _Product:
-    """A product, and what becomes of it.
-
-    Attributes:
-        left: the first factor.
-        right: the second factor, whose bits take a clock each.
-        follows: whether it is subtracted from the product before; else it is one of its own.
-        negative: whether it is subtracted from zero.
-    """
-
-    left: Value
-    right: Value
-    follows: Value | int = 0
-    negative: Value | int = 0
 
 
 class Decoder(wiring.Component):
@@ -73,24 +53,36 @@ class Decoder(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Return what needs no product, the multiplier, and what follows from products."""
+        """Return what needs no product, the multipliers, and what follows from products."""
         m = Module()
         s = self._sizes(m) | self._offer(m)
-        s |= self._columns(m, s)
+        started = Signal()
+        m.d.sync += started.eq(self.start)
+        begin = self.start | started
+        s |= self._columns(m, s, started)
         kept = {
             name: Signal(bits, name=name)
             for name, bits in (
-                ("row", _PRODUCT_BITS), ("start", POSITION_BITS), ("pixel", POSITION_BITS),
-                ("column", POSITION_BITS), ("results", _PRODUCT_BITS), ("words", _PRODUCT_BITS),
-                ("across", 1), ("along", 1), ("ring", _PRODUCT_BITS),
-                ("top", exact_log2(LINE_BEATS)), ("down", exact_log2(LINE_BEATS)),
+                ("row", PRODUCT_BITS), ("column", POSITION_BITS), ("pixel", POSITION_BITS),
+                ("ring", PRODUCT_BITS), ("top", exact_log2(LINE_BEATS)),
+                ("down", exact_log2(LINE_BEATS)), ("results", PRODUCT_BITS),
+                ("across", PRODUCT_BITS), ("along", PRODUCT_BITS), ("start", POSITION_BITS),
+                ("words", PRODUCT_BITS),
             )
         }  # fmt: skip
         s["row_beats"] = stage(m, _beats(kept["row"][: LINE_BYTES.bit_length()]), "row_beats")
-        large = self._multiply(m, s, kept)
+        totals = [Signal(PRODUCT_BITS, name=f"total{number}") for number in range(2)]
+        of_rows = compute(m, begin, totals[0], self._of_rows(s), kept)
+        others = compute(m, begin, totals[1], self._others(s, totals[1]), kept)
         if not self._operator.folds:
             kept["column"] = s["pitch"]
+        large = stage(m, of_rows.large | others.large, "large")
         self._fill(m, s, kept, self._refused(m, s, kept) | large)
+        settled = Signal()  # what follows from the last products is a clock late
+        m.d.sync += [
+            settled.eq(of_rows.done & others.done & ~begin),
+            self.done.eq(settled & ~begin),
+        ]
         return m
 
     def _sizes(self, m: Module) -> Values:
@@ -159,98 +151,74 @@ class Decoder(wiring.Component):
                 ]
         return {name: found[name] for name in layout.members}
 
-    def _columns(self, m: Module, s: Values) -> Values:
-        """Count the steps across the kernel: its width over the columns that share a step."""
+    def _columns(self, m: Module, s: Values, started: Value) -> Values:
+        """Divide the kernel's width by the columns that share a step, a bit a clock."""
         c, o = self.descriptor, self._operator
         if not o.folds:
             return {"column_steps": c.kernel_width, "counted": Const(1), "fold": Const(1)}
-        fold, most = Signal(range(o.lanes + 2), init=1), Signal(range(o.lanes + 2), init=1)
-        m.d.sync += [most.eq(1), fold.eq(Mux(c.kernel_width < most, c.kernel_width, most))]
-        with m.If(s["per_channel"]):
-            m.d.sync += fold.eq(1)
-        with m.Switch(c.input_channels):
-            for channels in range(1, o.lanes // 2 + 1):
+        half = o.lanes // 2
+        few = stage(m, (c.input_channels != 0) & (c.input_channels <= half), "few_channels")
+        number = stage(m, c.input_channels[: half.bit_length()], "channels")
+        most, fold = Signal(range(o.lanes + 1)), Signal(range(o.lanes + 1), init=1)
+        found = Signal.like(most)
+        with m.Switch(number):
+            for channels in range(1, half + 1):
                 with m.Case(channels):
-                    m.d.sync += most.eq(o.lanes // channels)
-        column_steps, left, counted = Signal(8), Signal(signed(10)), Signal()
-        settled = Signal(2)
-        m.d.sync += settled.eq(Cat(self.start, settled))
-        with m.If(self.start | settled.any()):
-            m.d.sync += [column_steps.eq(0), left.eq(c.kernel_width), counted.eq(0)]
-        with m.Elif(~counted):
-            m.d.sync += [column_steps.eq(column_steps + 1), left.eq(left - fold)]
-            m.d.sync += counted.eq(left <= fold)
-        return {"fold": fold, "column_steps": column_steps, "counted": counted}
+                    m.d.comb += found.eq(o.lanes // channels)
+        m.d.sync += [
+            most.eq(Mux(few & ~s["per_channel"], found, 1)),
+            fold.eq(Mux(c.kernel_width < most, c.kernel_width, most)),
+        ]
+        begin = stage(m, stage(m, started, "folding"), "divides")
+        divisor = Signal(len(fold) + _KERNEL_BITS - 1)
+        rest, quotient = Signal(_KERNEL_BITS + 1), Signal(_KERNEL_BITS + 1)
+        goes = rest >= divisor
+        with m.If(begin):
+            m.d.sync += [
+                rest.eq(c.kernel_width + (fold - 1)),
+                divisor.eq(fold << (_KERNEL_BITS - 1)),
+                quotient.eq(1),
+            ]
+        with m.Elif(~quotient[-1]):
+            m.d.sync += [
+                rest.eq(Mux(goes, rest - divisor, rest)),
+                divisor.eq(divisor >> 1),
+                quotient.eq(Cat(goes, quotient)),
+            ]
+        with m.If(self.start | started):
+            m.d.sync += quotient.eq(0)
+        return {"fold": fold, "column_steps": quotient[:-1], "counted": quotient[-1]}
 
-    def _products(self, s: Values, total: Value) -> dict[str, _Product]:
-        """Return the products in their order; none takes the one right before it but as `total`."""
-        c, o = self.descriptor, self._operator
-        one = Const(1, 1)
+    def _of_rows(self, s: Values) -> dict[str, Product]:
+        """Return the products that begin with the bytes of a row, and then with its beats."""
+        c, pitch, beats = self.descriptor, s["pitch"], s["row_beats"]
         wrapped = s["wraps"] & c.pad_top.any()
-        products = {
-            "row": _Product(s["pitch"], c.input_width),
-            "start": _Product(s["pitch"], c.pad_left, negative=1),
-            "pixel": _Product(s["pitch"], c.stride_x),
-            "results": _Product(s["piece_results"], c.output_width),
-            "": _Product(c.output_width, c.stride_x),
-            "across": _Product(s["reach_x"], one, follows=1),
-            " ": _Product(c.output_height, c.stride_y),
-            "along": _Product(s["reach_y"], one, follows=1),
-            "ring": _Product(s["row_beats"], s["slots"]),
-            "top": _Product(s["row_beats"], c.pad_top, follows=wrapped, negative=1),
-            "down": _Product(s["row_beats"], c.stride_y),
+        products = {"row": Product(pitch, c.input_width), "pixel": Product(pitch, c.stride_x)}
+        if self._operator.folds:
+            products["column"] = Product(pitch, s["fold"])
+        return products | {
+            "ring": Product(beats, s["slots"]),
+            "top": Product(beats, c.pad_top, follows=wrapped, negative=1),
+            "down": Product(beats, c.stride_y),
         }
-        if o.folds:
-            products["column"] = _Product(s["pitch"], s["fold"])
+
+    def _others(self, s: Values, total: Signal) -> dict[str, Product]:
+        """Return the products of everything else; `total` is the one before."""
+        c, o = self.descriptor, self._operator
+        products = {
+            "results": Product(s["piece_results"], c.output_width),
+            "across": Product(c.output_width, c.stride_x),
+            "along": Product(c.output_height, c.stride_y),
+            "start": Product(s["pitch"], c.pad_left, negative=1),
+        }
         if o.word_beats:
             steps = total[:-1]
-            products["kernel"] = _Product(s["column_steps"], c.kernel_height)
+            products["kernel"] = Product(s["column_steps"], c.kernel_height, ready=s["counted"])
             if any(offer.depth != 1 for offer in o.offers.values()):
-                products["steps"] = _Product(steps, s["depth"])
+                products["steps"] = Product(steps, s["depth"])
             word_steps = Mux(s["int4"], (steps + 1) >> 1, steps)
-            products["words"] = _Product(word_steps, s["groups"])
+            products["words"] = Product(word_steps, s["groups"])
         return products
-
-    def _multiply(self, m: Module, s: Values, kept: dict[str, Signal]) -> Signal:
-        """Compute the products one by one; return whether one is too large for anything."""
-        a, b, total = Signal(_PRODUCT_BITS), Signal(_FACTOR_BITS), Signal(_PRODUCT_BITS)
-        products = self._products(s, total)
-        names = list(products)
-        at = Signal(len(names) + 2)  # one bit, of the next product
-        negative, large, settled, busy = Signal(), Signal(), Signal(2), Signal()
-        m.d.sync += settled.eq(Cat(self.start, settled))
-        held = at[names.index("kernel")] & ~s["counted"] if "kernel" in names else Const(0)
-        follows = _any(at, (product.follows for product in products.values()))
-        subtracts = follows | _any(at, (product.negative for product in products.values()))
-        term = (a & b[0].replicate(_PRODUCT_BITS)) ^ negative.replicate(_PRODUCT_BITS)
-        with m.If(self.start | settled.any()):
-            m.d.sync += [at.eq(1), busy.eq(0), self.done.eq(0), large.eq(0)]
-        with m.Elif(busy):
-            m.d.sync += [
-                total.eq((Cat(1, total) + Cat(negative, term)) >> 1),
-                a.eq(a << 1),
-                b.eq(b >> 1),
-                busy.eq(b[1:].any()),
-                large.eq(large | a[-1]),
-            ]
-        with m.Elif(at[-1]):
-            m.d.sync += self.done.eq(1)
-        with m.Elif(~held):
-            m.d.sync += [
-                at.eq(at << 1),
-                busy.eq(1),
-                a.eq(_any(at, (product.left for product in products.values()))),
-                b.eq(_any(at, (product.right for product in products.values()))),
-                negative.eq(subtracts),
-            ]
-            with m.If(~follows):
-                m.d.sync += total.eq(0)
-            for name, register in kept.items():
-                if name in names:
-                    with m.If(at[names.index(name) + 1]):
-                        value = total[-1] if name in ("across", "along") else total
-                        m.d.sync += register.eq(value)
-        return large
 
     def _refused(self, m: Module, s: Values, p: dict[str, Signal]) -> Value:
         """Tell whether the module cannot compute a descriptor."""
@@ -267,8 +235,8 @@ class Decoder(wiring.Component):
             p["row"] > LINE_BYTES,
             p["ring"] > LINE_BEATS,
             self._result_beats(s, p) > OUTPUT_ROW_BEATS,
-            ~p["across"],
-            ~p["along"],
+            p["across"] >= s["reach_x"],
+            p["along"] >= s["reach_y"],
         ]
         if any(offer.per_channel for offer in o.offers.values()):
             terms += [s["per_channel"] & (c.input_channels != c.output_channels)]
@@ -282,6 +250,7 @@ class Decoder(wiring.Component):
             words = Mux(s["by_steps"], p["words"], Mux(s["by_depth"], s["depth"], 0))
             words = stage(m, words, "all_words")
             terms += [c.weights_beats != words << exact_log2(o.word_beats), words > WEIGHT_WORDS]
+            terms += [s["by_depth"] & s["int4"]]
         else:
             terms += [c.weights_beats.any()]
         return Cat(stage(m, term, "wrong") for term in terms).any()
@@ -341,14 +310,3 @@ def _ceil(value: Value, bits: int) -> Value:
 
 def _beats(size_bytes: Value) -> Value:
     return _ceil(size_bytes, exact_log2(STREAM_BYTES))
-
-
-def _any(chosen: Value, values: Iterable[Value | int]) -> Value:
-    """Return the value of the bit that is chosen, zero if there is none of it."""
-    result: Value = Const(0)
-    for bit, value in zip(chosen, values, strict=False):
-        if not isinstance(value, int):
-            result = result | (value & bit.replicate(len(value)))
-        elif value:
-            result = result | bit
-    return result

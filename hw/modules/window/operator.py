@@ -15,6 +15,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from fpga_rt.arithmetic.requantise import PRE_SHIFT_BITS
 from fpga_rt.contract.command import STREAM_BYTES, Operation
 from fpga_rt.contract.table import HEADER, HEADER_BYTES
 from hw.blocks.boundary import STREAM_BITS
@@ -30,8 +31,6 @@ WEIGHT_WORDS = 256
 """Words of weights of one command, of two steps each if they are int4."""
 WEIGHT_BEATS_BITS = 15
 """Enough to number the beats of weights of one command."""
-PRE_SHIFT_BITS = 4
-"""No accumulator of 34 bits needs a larger `pre_shift` than 15."""
 RESIDUAL_CYCLES = byte_memory.READ_CYCLES
 """Clocks from `residual_take` to the bytes on `residual`."""
 
@@ -70,7 +69,7 @@ class Offer:
 
 
 def target_layout(outputs: int) -> data.StructLayout:
-    """Return where the results of a group go.
+    """Return where the results of a group, or of a part of it, go.
 
     `count` are the results that count (the last group of a pixel may be partial), `ends` tells that
     the beat is given as it is behind them (a pixel ends that is a piece, or a row), `row_ends` that
@@ -175,6 +174,10 @@ class Operator(wiring.Component):
             m.d.sync += current.eq(latest)
         m.d.comb += self.pad_value.eq(current.pad_value)
         return current
+
+    def refuse(self, m: Module, header: data.View, wrong: Value | int = 0) -> None:
+        """Refuse a table that shifts too far, or is `wrong`."""
+        m.d.comb += self.refused.eq(header.pre_shift[PRE_SHIFT_BITS:].any() | wrong)
 
     def limits(self, m: Module, low: Value, high: Value) -> tuple[Value, Value]:
         """Return limits in order: where they are not, `high` is the only output."""

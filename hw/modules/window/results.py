@@ -13,13 +13,12 @@ from amaranth.lib.wiring import In, Member, Out
 from amaranth.utils import exact_log2
 
 from fpga_rt.contract.command import STREAM_BYTES
+from fpga_rt.modules.window_cycles import OUTPUT_ROW_BEATS
 from hw.blocks.boundary import STREAM_BITS
 from hw.blocks.pipeline import stage
 
 ROWS = 2
 """Output rows that are under way, or wait to be taken, at most."""
-ROW_BEATS = 256
-"""Beats of the longest output row."""
 LATENCY_CYCLES = 3
 """Clocks from the results that close a beat to the beat, if none waits before it."""
 
@@ -161,7 +160,9 @@ class Results(wiring.Component):
         """Return packer and FIFO."""
         m = Module()
         m.submodules.packer = packer = Packer(self._lanes)
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=_Beat.size, depth=ROWS * ROW_BEATS + 1)
+        m.submodules.fifo = fifo = SyncFIFOBuffered(
+            width=_Beat.size, depth=ROWS * OUTPUT_ROW_BEATS + 1
+        )
         oldest = data.View(_Beat, fifo.r_data)
         m.d.comb += [
             *(getattr(packer, name).eq(getattr(self, name)) for name in results_ports(self._lanes)),

@@ -10,12 +10,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS
+from fpga_rt.arithmetic.requantise import ACCUMULATOR_BITS, PRE_SHIFT_BITS
 from hw.blocks import requantise
 from hw.blocks.pipeline import delay, stage
 from hw.modules.window.operator import (
     MAX_CHANNELS,
-    PRE_SHIFT_BITS,
     SLOTS,
     Channel,
     TableWrite,
@@ -28,11 +27,6 @@ LATENCY_CYCLES = 4 + requantise.LATENCY_CYCLES
 """Clocks from the sums to their first results."""
 _UNIT_SHIFT = 18
 """A multiplier of two to this power leaves a sum as it is."""
-
-
-def part_layout(results: int) -> data.StructLayout:
-    """Return what goes along with a part of a group: `count` results, `ends` and `row_ends`."""
-    return data.StructLayout({"count": range(results + 1), "ends": 1, "row_ends": 1})
 
 
 class Parts(wiring.Component):
@@ -54,7 +48,7 @@ class Parts(wiring.Component):
                 "to": In(target_layout(lanes)),
                 "load": In(1),
                 "place": Out(range(lanes // results)),
-                "part": Out(part_layout(results)),
+                "part": Out(target_layout(results)),
                 "valid": Out(1),
             }
         )
@@ -112,7 +106,7 @@ class Scaling(wiring.Component):
                 "to": In(target_layout(lanes)),
                 "load": In(1),
                 "codes": Out(data.ArrayLayout(signed(8), results)),
-                "part": Out(part_layout(results)),
+                "part": Out(target_layout(results)),
                 "codes_valid": Out(1),
             }
         )
@@ -122,7 +116,7 @@ class Scaling(wiring.Component):
         m = Module()
         m.submodules.parts = parts = Parts(self._lanes, self._results)
         m.submodules.requantise = pipeline = requantise.Requantise(
-            self._results, part_layout(self._results)
+            self._results, target_layout(self._results)
         )
         held = Signal.like(self.sums, reset_less=True)
         group = Signal.like(self.group, reset_less=True)

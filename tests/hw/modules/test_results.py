@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from hw.modules.window.results import LATENCY_CYCLES, ROW_BEATS, ROWS, Packer, Results
+from fpga_rt.modules.window_cycles import OUTPUT_ROW_BEATS
+from hw.modules.window.results import LATENCY_CYCLES, ROWS, Packer, Results
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,13 @@ def play(rows: list[bytes], stall: float) -> tuple[list[bytes], list[int], list[
 
 def test_holds_two_of_the_longest_rows() -> None:
     random = np.random.default_rng(0)
-    rows = [random.bytes(8 * ROW_BEATS) for _ in range(4)]
+    rows = [random.bytes(8 * OUTPUT_ROW_BEATS) for _ in range(4)]
     out, taken, begun = play(rows, 0.5)
     check(out, rows)
-    assert begun[1] == begun[0] + ROW_BEATS
+    assert begun[1] == begun[0] + OUTPUT_ROW_BEATS
     for number in range(ROWS, len(rows)):
-        free = taken[(number - 1) * ROW_BEATS - 1] + 1
-        assert begun[number] == free > begun[number - 1] + ROW_BEATS
+        free = taken[(number - 1) * OUTPUT_ROW_BEATS - 1] + 1
+        assert begun[number] == free > begun[number - 1] + OUTPUT_ROW_BEATS
 
 
 def test_a_beat_takes_the_latency_and_the_last_of_a_row_is_told() -> None:
