@@ -142,11 +142,12 @@ class _Read(NamedTuple):
         they wait while it takes none. Once they flow they follow each other as fast as the
         realigner gives them, so that the clock which it loses before a misaligned piece is lost.
         """
-        total = rows * source.beats
-        if source.port.burst_beats > 1:
-            waiting = max(0, rows * source.paced - BURST_AHEAD_BEATS)
-            could = self.could + source.port.cycles(rows * source.paced)
-            could = max(could, opens - 1 + source.port.cycles(waiting))
+        total, port = rows * source.beats, source.port
+        if port.burst_beats > 1 or port.numerator > port.denominator:
+            ahead = BURST_AHEAD_BEATS if port.burst_beats > 1 else STREAM_AHEAD_BEATS
+            paced = rows * source.paced
+            could = self.could + port.cycles(paced)
+            could = max(could, opens - 1 + port.cycles(max(0, paced - ahead)))
             return _Read.until(could, max(opens - 1 + total, could))
         piece, lost = source.beats // source.pieces, int(source.paced != source.beats)
         could, taken = self

@@ -37,6 +37,8 @@ RANDOM = 20
 BATCH = 4
 ICAP_BYTES_PER_SECOND = 400_000_000
 """What the controller sends; the board's own figure is what others measured."""
+EXACT = 0.4
+"""Share of a network's commands that take what their formula says to the cycle, at least."""
 Codes = NDArray[np.int8]
 
 
@@ -126,6 +128,7 @@ class Case:
 
 CASES = (
     Case("resnet8", 3),
+    Case("resnet8", 1, ("convolution_8x16",), real_only=True),
     Case("ds-cnn", 3),
     Case("ds-cnn", 2, real_only=True),
     Case("vww", 3),
@@ -146,9 +149,16 @@ def test_every_output_and_every_cycle(
     _, said = run(devices["emulator"], deployment, codes, BATCH)
     outputs, found = run(devices["rtl"], deployment, codes, BATCH)
     np.testing.assert_array_equal(outputs, golden.run(network, codes))
-    for program, expected in zip(found.programs, said.programs, strict=True):
-        wrong = [str(c) for c in counts(deployment, program, expected) if not c.is_explained]
-        assert not wrong, "\n".join(wrong)
+    commands = [
+        count
+        for program, expected in zip(found.programs, said.programs, strict=True)
+        for count in counts(deployment, program, expected)
+    ]
+    wrong = [str(count) for count in commands if not count.is_explained]
+    assert not wrong, "\n".join(wrong)
+    if case.partitions == 1:  # all but those at the ends of the network are alone and on chip
+        assert sum(not count.causes for count in commands) >= 0.7 * len(commands)
+    assert sum(count.is_exact for count in commands) >= EXACT * len(commands)
     requests = [(deployment, BATCH)] * len(found.requests)
     warm = predict(board(BOARD), requests).requests[1:]
     for record, (start, end) in zip(found.requests[1:], warm, strict=True):

@@ -196,19 +196,24 @@ class Add(Operator):
         return m
 
     def _row(self, m: Module) -> Value:
-        """Keep a row of the first operand; return its chunk beside the second, a clock later."""
+        """Keep a row of the first operand; return its chunk beside the second, a clock later.
+
+        Each counts for itself: a memory with one address would be distributed on UltraScale+.
+        """
         depth = ROW_BYTES // self.lanes
         memory = Memory(shape=8 * self.lanes, depth=depth, init=[])
         m.submodules.row = memory
         write, read = memory.write_port(), memory.read_port()
-        index = Signal(range(depth))
+        first = self.chunk_valid & self.chunk.first
+        second = self.chunk_valid & ~self.chunk.first
         m.d.comb += [
-            write.addr.eq(index),
             write.data.eq(self.chunk.codes),
-            write.en.eq(self.chunk_valid & self.chunk.first),
-            read.addr.eq(index),
-            self.overflow.eq(write.en & ~self.chunk.row_ends & (index == depth - 1)),
+            write.en.eq(first),
+            self.overflow.eq(first & ~self.chunk.row_ends & (write.addr == depth - 1)),
         ]
-        with m.If(self.chunk_valid):
-            m.d.sync += index.eq(Mux(self.chunk.row_ends, 0, index + 1))
+        for port, moves in ((write, first), (read, second)):
+            index = Signal(range(depth))
+            m.d.comb += port.addr.eq(index)
+            with m.If(moves):
+                m.d.sync += index.eq(Mux(self.chunk.row_ends, 0, index + 1))
         return read.data
