@@ -20,7 +20,7 @@ HEADER = Layout(
         Field("zero_point", 0, 0, 8, True, "of the output"),
         Field("low", 0, 8, 8, True, "smallest output"),
         Field("high", 0, 16, 8, True, "largest output"),
-        Field("pre_shift", 0, 24, 8, False, "right shift of the accumulator, floor"),
+        Field("pre_shift", 0, 24, 8, False, "right shift of the accumulator, floor; at most 15"),
         Field("pad_value", 1, 0, 8, True, "read outside the input"),
         Field("add_shift", 1, 8, 8, False, "right shift of the addition"),
         Field("add_low", 1, 16, 8, True, "smallest sum"),

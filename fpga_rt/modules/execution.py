@@ -128,8 +128,10 @@ def _operation(
     if unpack is None:
         raise ExecutionError(f"operation {operation}: the loaded module has no weights")
     weights = unpack(packed, key)
-    kind = DepthwiseConvolution if operation == Operation.DEPTHWISE else Convolution
-    return _kept(kind(weights, table.bias, scale, stride, padding, pad_value)), rule
+    if operation == Operation.DEPTHWISE:
+        depthwise = DepthwiseConvolution(weights, table.bias, scale, stride, padding, pad_value)
+        return _kept(depthwise), rule
+    return _kept(Convolution(weights, table.bias, scale, stride, padding, pad_value)), rule
 
 
 class _Truncated(Requantisation):

@@ -187,12 +187,12 @@ class _Rows(NamedTuple):
     @property
     def clocks(self) -> tuple[int, ...]:
         """Return all of them."""
-        return (*self[:-1], *self.taken)  # type: ignore[misc]  # mypy loses the types of a slice
+        return (*self[:-1], *self.taken)
 
     def later(self, clocks: int) -> _Rows:
         """Return a row some clocks behind this one."""
-        *ones, taken = self
-        return _Rows(*(at + clocks for at in ones), tuple(at + clocks for at in taken))
+        taken = tuple(at + clocks for at in self.taken)
+        return _Rows._make([*(at + clocks for at in self[:-1]), taken])
 
 
 @dataclass(frozen=True)

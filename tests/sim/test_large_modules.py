@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,8 @@ def layer_for(name: str) -> Layer:
 def test_outputs_are_golden_and_cycles_the_emulators(name: str) -> None:
     layer = layer_for(name)
     codes, residual = random_codes(1, (2, *layer.input_shape)), None
-    expected = layer.operation.apply(codes)
+    operation: Any = layer.operation
+    expected = operation.apply(codes)
     if layer.addition is not None:
         residual = random_codes(2, (2, *layer.output_shape))
         expected = layer.addition.apply(expected, residual)

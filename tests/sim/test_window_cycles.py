@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fpga_rt.arithmetic.operations import (
     Addition,
@@ -63,35 +64,33 @@ def smaller() -> Iterator[tuple[Device, Device]]:
     yield from opened(SMALLER)
 
 
+def rule_for(channels: int) -> tuple[NDArray[np.int32], Requantisation]:
+    """Return biases and a rule; what is computed does not matter here."""
+    scales = np.full(channels, 0.01)
+    return np.zeros(channels, np.int32), Requantisation.from_scales(scales, 1, 0)
+
+
 def operation_for(family: str, chooser: random.Random, channels: int) -> Computed:
     """Return an operation of a family with any window that it takes."""
     numbers = np.random.default_rng(chooser.randrange(1 << 30))
     kernel = (chooser.randint(1, 4), chooser.randint(1, 5))
     stride = (chooser.randint(1, 3), chooser.randint(1, 3))
-    padding = tuple(chooser.randint(0, kernel[n // 2] - 1) for n in range(4))
-    window = {"stride": stride, "padding": padding}
-
-    def rule(count: int) -> tuple[np.ndarray, Requantisation]:  # type: ignore[type-arg]
-        return np.zeros(count, np.int32), Requantisation.from_scales(np.full(count, 0.01), 1, 0)
-
-    def weights(*shape: int, bits: int = 8) -> np.ndarray:  # type: ignore[type-arg]
-        most = (1 << (bits - 1)) - 1
-        return numbers.integers(-most, most + 1, shape, np.int8)
-
+    top, bottom, left, right = (chooser.randint(0, kernel[n // 2] - 1) for n in range(4))
+    padding = (top, bottom, left, right)
     bits = chooser.choice([8, 8, 4])
+    most = (1 << (bits - 1)) - 1
     if family == "depthwise" and chooser.random() < 0.7:
-        return DepthwiseConvolution(
-            weights(*kernel, channels, bits=bits), *rule(channels), **window, weight_bits=bits
-        )
+        weights = numbers.integers(-most, most + 1, (*kernel, channels), np.int8)
+        return DepthwiseConvolution(weights, *rule_for(channels), stride, padding, 0, bits)
     if family == "pooling" and chooser.random() < 0.7:
         if chooser.random() < 0.5:
             return Addition(AdditionRule.from_scales((0.7, 0.9), (-3, 8), 2))
-        return MaximumPool(kernel, **window)  # type: ignore[arg-type]
+        return MaximumPool(kernel, stride, padding)
     if family == "convolution" and chooser.random() < 0.8:
         outputs = chooser.randint(1, 20)
-        values = weights(outputs, *kernel, channels, bits=bits)
-        return Convolution(values, *rule(outputs), **window, weight_bits=bits)  # type: ignore[arg-type]
-    return AveragePool(kernel, *rule(channels), **window)  # type: ignore[arg-type]
+        weights = numbers.integers(-most, most + 1, (outputs, *kernel, channels), np.int8)
+        return Convolution(weights, *rule_for(outputs), stride, padding, 0, bits)
+    return AveragePool(kernel, *rule_for(channels), stride, padding)
 
 
 def random_layer(module: str, chooser: random.Random) -> Layer:
@@ -104,11 +103,8 @@ def random_layer(module: str, chooser: random.Random) -> Layer:
             shape = (1, 1, channels)
             numbers = np.random.default_rng(chooser.randrange(1 << 30))
             count = chooser.randint(1, 20)
-            zeros = np.zeros(count, np.int32)
-            scales = Requantisation.from_scales(np.full(count, 0.01), 1, 0)
-            operation: Computed = Dense(
-                numbers.integers(-127, 128, (count, channels), np.int8), zeros, scales
-            )
+            weights = numbers.integers(-127, 128, (count, channels), np.int8)
+            operation: Computed = Dense(weights, *rule_for(count))
         else:
             operation = operation_for(host.family, chooser, channels)
         output = operation.output_shape(shape)
@@ -179,3 +175,29 @@ def test_more_commands_alone_on_chip(devices: tuple[Device, Device], seed: int) 
 @pytest.mark.parametrize("seed", range(90))
 def test_commands_of_smaller_modules(smaller: tuple[Device, Device], seed: int) -> None:
     check(smaller, SMALLER, seed)
+
+
+WIDE = [
+    ((255, 200), (255, 255), (254, 254, 199, 199), (3, 3, 8)),
+    ((255, 255), (255, 255), (254, 254, 254, 254), (300, 1, 8)),
+    ((255, 1), (255, 255), (254, 254, 0, 0), (300, 1, 8)),
+    ((1, 1), (255, 255), (0, 0, 0, 0), (2, 250, 8)),
+    ((1, 1), (1, 1), (0, 0, 0, 0), (1, 1, 8)),
+]
+"""Kernel, stride, padding, input: numbers that take longest to decode, and the least work."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kernel", "stride", "padding", "shape"), WIDE)
+def test_a_descriptor_is_decoded_in_time(
+    devices: tuple[Device, Device],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    shape: tuple[int, int, int],
+) -> None:
+    """The shortest table has four beats."""
+    operation = MaximumPool(kernel, stride, padding)
+    layer = Layer("layer", operation, shape, operation.output_shape(shape))
+    found, said = (run(device, 2, "pooling_8", layer, 0) for device in devices)
+    assert found.end[2].tolist() == said.end[2].tolist()

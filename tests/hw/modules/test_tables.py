@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,8 +113,10 @@ def test_a_sum_loses_the_bits_that_have_no_place(name: str, pre_shift: int) -> N
     """What is shifted keeps 25 bits; tables of a network never need more."""
     module = module_named(name)
     layer = layer_for(module.family, 30)
-    rule = replace(layer.operation.requantisation, pre_shift=pre_shift)  # type: ignore[union-attr]
-    layer = layer_of(replace(layer.operation, requantisation=rule), layer.input_shape)  # type: ignore[type-var]
+    operation: Any = layer.operation
+    rule = replace(operation.requantisation, pre_shift=pre_shift)
+    operation = replace(operation, requantisation=rule)
+    layer = layer_of(operation, layer.input_shape)
     (tile,) = module.tiles(layer)
     fields = fields_of(module, layer, tile, (0, 0))
     parameters = module.parameters(layer, tile)
@@ -133,4 +136,4 @@ def test_a_sum_loses_the_bits_that_have_no_place(name: str, pre_shift: int) -> N
     assert [beat & mask for beat, mask in zip(log.output, masks, strict=True)] == [
         beat & mask for beat, mask in zip(command.output, masks, strict=True)
     ]
-    assert not np.array_equal(memory.output, layer.operation.apply(codes[None])[0])
+    assert not np.array_equal(memory.output, operation.apply(codes[None])[0])
