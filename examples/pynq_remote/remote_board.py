@@ -66,7 +66,10 @@ class RemoteBuffer:
 
 
 class RemoteBoard(RegisterDevice):
-    """A board that PYNQ.remote reaches, with the overlay of `fpga-rt pynq-server --overlay`."""
+    """A board that PYNQ reaches, over the network or in process, with the static region's overlay.
+
+    Port `pcap` is PYNQ.remote's alone.
+    """
 
     def __init__(self, board: str, overlay: Path, memory_bytes: int = 256 << 20) -> None:
         """Name the board, the .bit of its overlay with the .hwh beside it, and its memory."""

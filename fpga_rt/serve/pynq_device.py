@@ -119,6 +119,7 @@ class SimulatedBoard:
         place = {"device": self, "device_address": buffer.address, "coherent": True}
         array = PynqBuffer(shape, dtype, buffer=buffer.view, **place)
         array.memory, array.pointer, array.return_to = buffer, handle, self
+        array.freed = True  # else PYNQ would unmap it when it is freed and then collected
         return array
 
     def return_pointer(self, handle: str) -> None:

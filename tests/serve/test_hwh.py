@@ -85,8 +85,8 @@ def test_regions_that_pynq_would_not_find_are_named(data_dir: Path) -> None:
     assert str(caught.value) == (
         "gpio_pr.hwh calls its regions (gpio_0) RBD, as Vivado 2018.3 did: PYNQ 3 and newer look"
         " for BLOCK_CONTAINER, take a region for an IP, and pr_download fails with \"'DefaultIP'"
-        " object has no attribute 'download'\"; export the design from Vivado 2020.2 or newer, or run: sed"
-        ' -i \'s/BDTYPE="RBD"/BDTYPE="BLOCK_CONTAINER"/\' gpio_pr.hwh'
+        " object has no attribute 'download'\"; export the design from Vivado 2020.2 or newer, or"
+        ' run: sed -i \'s/BDTYPE="RBD"/BDTYPE="BLOCK_CONTAINER"/\' gpio_pr.hwh'
     )
     check_regions(text.replace('BDTYPE="RBD"', 'BDTYPE="BLOCK_CONTAINER"'), "gpio_pr.hwh")
     check_regions(write_hwh(board("pynq-z2"), [], "d"), "d.hwh")

@@ -202,6 +202,37 @@ def test_the_download_call_does_the_same(caller: Caller) -> None:
     assert caller.state == "write init error"
 
 
+def test_clients_that_load_at_once_do_not_mix(
+    connect: Callable[[], Caller], caller: Caller
+) -> None:
+    """Each streams its own download in two messages, over and over, into its own partition."""
+    failed: list[Exception] = []
+
+    def load(own: Caller, place: int) -> None:
+        content = partial(place)
+        own.remote_device.set_bitstream_attrs(binfile_name=f"{place}.bin", partial=True)
+        try:
+            for _ in range(10):
+                assert own.remote_device.download(
+                    [{"buffer": content[:500]}, {"buffer": content[500:]}]
+                ).status
+        except Exception as error:  # noqa: BLE001 - told to the test
+            failed.append(error)
+
+    loads = [threading.Thread(target=load, args=(connect(), place)) for place in (0, 1, 2)]
+    for one in loads:
+        one.start()
+    for one in loads:
+        one.join(60)
+    assert not failed
+    handle = registers(caller)
+    for place in (0, 1, 2):
+        name = f"partition{place}_module_id"
+        read = caller.mmio.read(mmio_id=handle, length=4, offset=offset(name))
+        assert read.data == ADD.module_id & 0xFFFF_FFFF
+    assert caller.state == "operating"
+
+
 def test_a_full_bitstream_resets_the_partitions(caller: Caller) -> None:
     caller.program(partial(0), partial=True)
     caller.program(convert(static_region_stream(TARGET)).data, partial=False)
