@@ -68,7 +68,7 @@ def test_the_stand_in_masks_counts_and_keeps_one_edge(uio: StandIn, file: int) -
     assert not is_ready(file)
 
 
-def test_the_stand_in_takes_words_only(file: int) -> None:
+def test_the_stand_in_reads_and_writes_words_only(file: int) -> None:
     for call in (lambda: os.read(file, 8), lambda: os.write(file, b"1")):
         with pytest.raises(OSError, match="Invalid argument") as caught:
             call()
