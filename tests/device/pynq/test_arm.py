@@ -76,7 +76,9 @@ def test_the_device_runs_on_32_bit_arm(arm_python: Path, tmp_path: Path, tests: 
         arm_python / "usr/bin/python3",
     ]
     chosen = (
-        "pynq-pynq or pynq-uio" if "conformance" in tests else "not (process or stand_in_takes or own_code)"
+        "pynq-pynq or pynq-uio"
+        if "conformance" in tests
+        else "not (process or stand_in_takes or own_code)"
     )
     ended = subprocess.run(
         [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", chosen, tests],
