@@ -9,6 +9,7 @@ from fpga_rt import frontend
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.boards import board as board_of
 from fpga_rt.deployment import archive
+from fpga_rt.deployment.built import with_bitstreams
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device import registry
 from fpga_rt.device.interface import Device
@@ -56,6 +57,7 @@ def compile(
     board: Board | str = "pynq-z2",
     partitions: int | Sequence[int] | None = None,
     modules: Sequence[str] | None = None,
+    bitstreams: str | Path | None = None,
 ) -> Deployment:
     """Compile a network, or a model file, for a board.
 
@@ -64,14 +66,18 @@ def compile(
         board: a board, or its name, see `fpga-rt devices`.
         partitions: how many of its partitions to use (the first ones), or which; all by default.
         modules: names of the module variants to choose from; every installed one by default.
+        bitstreams: folder that `fpga-rt bitstream import` fills, for a board; the simulation's
+            bitstreams when None, which hold no logic.
 
     Raises:
         ModelError: the model cannot be read.
         DeviceError: unknown board.
         PlanningError: the network does not fit the board, or partitions or modules do not exist.
+        ArtifactError: a bitstream is not in the folder, or is not what it is said to be.
     """
     chosen = None if modules is None else named(modules)
-    return compile_network(_network(model), _board(board), partitions, chosen)
+    deployment = compile_network(_network(model), _board(board), partitions, chosen)
+    return deployment if bitstreams is None else with_bitstreams(deployment, Path(bitstreams))
 
 
 def compile_together(

@@ -15,6 +15,7 @@ from fpga_rt.cli.options import (
     refuse_overwriting,
 )
 from fpga_rt.cli.source import compiled
+from fpga_rt.deployment.built import with_bitstreams
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.runtime.report_text import bytes_text, count_text
 
@@ -24,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL", help=".onnx or .tflite file")
     add_target(parser, DEFAULT_BOARD, "`fpga-rt devices` lists them")
     add_calibration(parser)
+    parser.add_argument(
+        "--bitstreams", type=Path, metavar="DIR",
+        help="take the bitstreams that `fpga-rt bitstream import` has registered in a folder, for a"
+        " board; without it they are the simulation's, which hold no logic",
+    )  # fmt: skip
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT.frt",
         help="the archive; by default MODEL's name with .frt in the current folder",
@@ -36,6 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_overwriting(output, [arguments.model])
     target = board_of(arguments.board, arguments.calibration)
     deployment = compiled(arguments.model, target, arguments.partitions, arguments.modules)
+    if arguments.bitstreams:
+        deployment = with_bitstreams(deployment, arguments.bitstreams)
     api.save(deployment, output)
     print(summary(deployment, target))
     print(f"written: {output} ({bytes_text(output.stat().st_size)}); `fpga-rt inspect {output}`")
@@ -54,6 +62,7 @@ def summary(deployment: Deployment, target: Board) -> str:
         else "all modules stay resident: no swap inside an inference"
     )
     parameters = bytes_text(segments.weights_bytes + segments.tables_bytes)
+    built = f", built against static region {deployment.static_id:#018x}"
     planned = [f"  planned by times {target.calibration}"] if target.calibration else []
     return "\n".join(
         [
@@ -61,7 +70,8 @@ def summary(deployment: Deployment, target: Board) -> str:
             f"  {len(network.nodes)} nodes, {network.multiplications:,} multiplications an image",
             f"  {steps} in {launches}, {count_text(len(deployment.module_ids), 'module')};"
             f" {swapping}",
-            f"  {parameters} of parameters, {len(deployment.bitstreams)} bitstreams",
+            f"  {parameters} of parameters, {len(deployment.bitstreams)} bitstreams"
+            f"{built if deployment.static_id else ''}",
             *planned,
         ]
     )

@@ -184,5 +184,6 @@ def _blocks(deployment: Deployment) -> Json:
         "tables": len({block.digest for step in steps for block in step.tables}),
         "tables_bytes": deployment.segments.tables_bytes,
         "bitstreams": len(deployment.bitstreams),
-        "simulation_bitstream_bytes": sum(map(len, deployment.bitstreams.values())),
+        "bitstream_bytes": sum(map(len, deployment.bitstreams.values())),
+        "static_id": f"{deployment.static_id:#018x}" if deployment.static_id else None,
     }

@@ -135,6 +135,12 @@ def _used(entry: Json, kind: str) -> str:
     return (f"{used[kind]:,}" if used else "?") + f" / {entry['available'][kind]:,}"
 
 
+def _origin(blocks: Json) -> str:
+    """Return where the bitstreams come from."""
+    region = blocks["static_id"]
+    return f"built against static region {region}" if region else "for simulation"
+
+
 def _memory(data: Json) -> str:
     features, blocks = data["feature_memory"], data["blocks"]
     place = "on chip" if features["on_chip"] else "in DRAM"
@@ -148,8 +154,8 @@ def _memory(data: Json) -> str:
             f"parameters  {count_text(blocks['weights'], 'weight block')},"
             f" {bytes_text(blocks['weights_bytes'])};"
             f" {count_text(blocks['tables'], 'table')}, {bytes_text(blocks['tables_bytes'])}",
-            f"bitstreams  {blocks['bitstreams']} for simulation,"
-            f" {bytes_text(blocks['simulation_bitstream_bytes'])};"
+            f"bitstreams  {blocks['bitstreams']} {_origin(blocks)},"
+            f" {bytes_text(blocks['bitstream_bytes'])};"
             " loads are charged with the real size above",
         ]
     )

@@ -15,7 +15,7 @@ from typing import Literal
 from fpga_rt.contract.memory_map import align
 from fpga_rt.network.graph import Network
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def digest(data: bytes) -> str:
@@ -111,6 +111,8 @@ class Deployment:
         loads: digest of the bitstream for (partition index, module name).
         module_ids: 64-bit identity by module name.
         host_nodes: number of nodes at the end of the network that the host computes.
+        static_id: identity of the static region that the bitstreams were implemented against; 0:
+            they are the simulation's, which hold no logic and fit every one.
     """
 
     network: Network
@@ -124,6 +126,7 @@ class Deployment:
     loads: Mapping[tuple[int, str], str]
     module_ids: Mapping[str, int]
     host_nodes: int = 0
+    static_id: int = 0
 
     def image(self, kind: Literal["weights", "tables"]) -> bytes:
         """Return the content of the weights or tables segment."""

@@ -14,7 +14,7 @@ import numpy as np
 
 from fpga_rt.arch.rules import IDCODE_MASK
 from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.verify import verify_partial
+from fpga_rt.bitstream.verify import Verified, verify_partial
 from fpga_rt.contract.static_region import (
     CONTROLLER_PORT,
     STATIC_REGION,
@@ -178,6 +178,7 @@ class LoadingDevice(RegisterAccess):
         """Verify a partial and copy it to device memory."""
         place = self.board.partitions[key[1]]
         verified = verify_partial(partial, self.board.device, place)
+        self._check_kind(verified)
         found = module_id if verified.module_id is None else verified.module_id
         if found is None:
             raise ArtifactError(
@@ -273,6 +274,13 @@ class LoadingDevice(RegisterAccess):
                 f" {self._named(partition)}; stage it since the device was opened"
             )
         return found
+
+    def _check_kind(self, verified: Verified) -> None:
+        """Refuse a verified partial of a kind that is not for the device; none by default.
+
+        Raises:
+            ArtifactError: it is of such a kind.
+        """
 
     @abstractmethod
     def _load_base(self, full: bytes) -> None:

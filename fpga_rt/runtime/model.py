@@ -64,7 +64,9 @@ class LoadedModel:
             ]
             for key, name in deployment.loads.items():
                 partial, module_id = deployment.bitstreams[name], deployment.module_ids[key[1]]
-                self.staged[key] = device.stage(partial, key[0], module_id=module_id)
+                self.staged[key] = device.stage(
+                    partial, key[0], deployment.static_id or None, module_id
+                )
         except FpgaRtError:
             self.free()
             raise

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import fpga_rt
+from fpga_rt.arch.boards import board
+from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.device.emulated_region import emulated_static_id
 from tests.cli.conftest import Cli
 
 DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "digits.onnx"
@@ -34,6 +37,48 @@ def test_the_archive_is_named_after_the_model(
     monkeypatch.chdir(tmp_path)
     assert "written: digits.frt (" in cli("compile", DIGITS).out
     assert fpga_rt.load("digits.frt").board == "pynq-z2"
+
+
+def register_all(cli: Cli, folder: Path, static_id: int) -> Path:
+    """Import a bitstream for every module of the digits network; return the folder of manifests."""
+    target, root = board("pynq-z2"), folder / "bitstreams"
+    folder.mkdir()
+    deployment = fpga_rt.compile(DIGITS, target, 2)
+    for index, module in deployment.loads:
+        place = target.partitions[index]
+        file = folder / "it.bin"
+        module_id = deployment.module_ids[module]
+        file.write_bytes(simulation_bitstream(target.device, place, module_id))
+        options = ("--board", target.name, "--partition", place.name, "--module", module)
+        where = ("--static-id", f"{static_id:x}", "--root", root)
+        assert cli("bitstream", "import", file, *options, *where).code == 0
+    return root
+
+
+def test_built_bitstreams_go_into_the_archive_and_run_on_their_static_region_only(
+    cli: Cli, tmp_path: Path
+) -> None:
+    pytest.importorskip("onnx")
+    output, images = tmp_path / "digits.frt", DIGITS.with_name("digits.npz")
+    common = ("compile", DIGITS, "--partitions", 2, "-o", output)
+    here = emulated_static_id(board("pynq-z2"))
+    for static_id, code in ((here, 0), (here ^ 1, 3)):
+        root = register_all(cli, tmp_path / f"{code}", static_id)
+        answer = cli(*common, "--bitstreams", root)
+        assert f"bitstreams, built against static region {static_id:#018x}" in answer.out
+        assert f"built against static region {static_id:#018x}" in cli("inspect", output).out
+        ran = cli("run", output, "--input", images, "--count", 2, "--compare", "golden")
+        assert ran.code == code, ran.err
+    assert f"was implemented against static region {here ^ 1:#018x}, got {here:#018x}" in ran.err
+
+
+def test_a_bitstream_that_is_not_built_yet_is_named(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    output = tmp_path / "digits.frt"
+    answer = cli("compile", DIGITS, "--bitstreams", tmp_path / "none", "-o", output)
+    assert (answer.code, answer.out) == (3, "")
+    assert f"{tmp_path}/none has 0 of the " in answer.err
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(

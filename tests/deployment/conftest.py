@@ -71,4 +71,5 @@ def deployment() -> Deployment:
         loads={place: digest(data) for place, data in BITSTREAMS.items()},
         module_ids={"pooling16": 3, "conv16x8": (1 << 64) - 1, "dense8x8": 2},
         host_nodes=1,
+        static_id=0x1234_5678_9ABC_DEF0,
     )

@@ -126,11 +126,11 @@ def test_equal_deployments_give_equal_bytes(
 
 def test_the_file_is_laid_out_as_written(deployment: Deployment, content: bytes) -> None:
     magic, version, _, file_bytes = struct.unpack("<8sIIQ", content[:24])
-    assert (magic, version, file_bytes) == (b"\x89FRT\r\n\x1a\n", 1, len(content))
+    assert (magic, version, file_bytes) == (b"\x89FRT\r\n\x1a\n", 2, len(content))
     assert hashlib.sha256(content[:-32]).digest() == content[-32:]
     _, manifest, end = split(content)
     assert content[24:end] == (json.dumps(manifest, sort_keys=True, indent=1) + "\n").encode()
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
     contents = manifest["contents"]
     assert isinstance(contents, dict)
     covered: set[int] = set()
@@ -252,7 +252,7 @@ def test_what_is_appended_is_refused(content: bytes, refusal: Callable[..., str]
     [
         (0, "compile the model again with this fpga-rt"),
         (
-            2,
+            3,
             "upgrade (pip install --upgrade fpga-rt), or compile the model again with this fpga-rt",
         ),
     ],
@@ -261,7 +261,7 @@ def test_another_version_is_refused_by_name(
     content: bytes, refusal: Callable[..., str], version: int, advice: str
 ) -> None:
     data = content[:8] + struct.pack("<I", version) + content[12:]
-    assert refusal(sealed(data)) == f"has format version {version}, expected 1; {advice}"
+    assert refusal(sealed(data)) == f"has format version {version}, expected 2; {advice}"
 
 
 def test_a_model_file_gets_the_command_to_compile_it(

@@ -11,6 +11,7 @@ from pathlib import Path
 from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
 from fpga_rt.bitstream.read import parse
+from fpga_rt.bitstream.verify import Verified
 from fpga_rt.contract.memory_map import BLOCK_ALIGNMENT
 from fpga_rt.contract.registers import Access
 from fpga_rt.contract.static_region import (
@@ -34,7 +35,7 @@ from fpga_rt.device.pynq.opened import OpenedBoard
 from fpga_rt.device.pynq.pcap_load import PcapLoad, PcapLoader
 from fpga_rt.device.register_access import PS_PER_S
 from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
-from fpga_rt.errors import DeviceError, ReconfigurationError
+from fpga_rt.errors import ArtifactError, DeviceError, ReconfigurationError
 
 BASE_ADDRESS = {"7-series": 0x4000_0000, "UltraScale+": 0xA000_0000}
 """Where the processor's first general-purpose port begins (UG585 table 4-1, UG1085 table 10-1)."""
@@ -307,6 +308,16 @@ class Pynq(RegisterDevice):
         super()._forget()
         self._files: dict[tuple[str, int], FirmwareFile] = {}
         self._file = None
+
+    def _check_kind(self, verified: Verified) -> None:
+        """Keep the simulation's bitstreams from an FPGA: those are what carries an identity."""
+        if verified.module_id is not None and self._kernel.is_of_this_machine:
+            raise ArtifactError(
+                f"the bitstream {verified.digest[:12]} of module {verified.module_id:#018x} is the"
+                f" simulation's and holds no logic, expected one that was built for"
+                f" {self.board.name}; compile the network with `--bitstreams DIR`, the folder that"
+                " `fpga-rt bitstream import` fills"
+            )
 
     def _load_base(self, full: bytes) -> None:
         """Load the whole FPGA through the kernel."""

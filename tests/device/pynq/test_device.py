@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import fpga_rt
+from fpga_rt.arch.boards import Board, board
+from fpga_rt.arch.floorplan import place
+from fpga_rt.bitstream.locate import locate
+from fpga_rt.bitstream.read import frames, parse
 from fpga_rt.bitstream.standin import stand_in
 from fpga_rt.contract.command import Segment
 from fpga_rt.contract.static_region import STATIC_REGION
@@ -132,6 +139,53 @@ def test_a_base_for_another_fpga_is_refused(standin: StandIn) -> None:
     with pytest.raises(ArtifactError, match="IDCODE 0x03722093, expected 0x03727093 of xc7z020"):
         Pynq("pynq-z2", kernel=standin.kernel, base=full).open()
     assert standin.ask()["loads"] == []
+
+
+class OfThisMachine(Kernel):
+    """A stand-in's kernel that says it is a board's own."""
+
+    @property
+    def is_of_this_machine(self) -> bool:
+        return True
+
+
+def test_the_simulations_bitstreams_do_not_reach_an_fpga(standin: StandIn) -> None:
+    assert Kernel().is_of_this_machine
+    assert not standin.kernel.is_of_this_machine
+    with Pynq("pynq-z2", kernel=OfThisMachine(standin.kernel.root)) as device:
+        expected = (
+            r"simulation's and holds no logic, .* for pynq-z2; .* `--bitstreams DIR`, the fol"
+        )
+        with pytest.raises(ArtifactError, match=expected):
+            stage(device, 0, module_named("add_8"))
+        assert list(standin.kernel.firmware.iterdir()) == []
+
+
+def test_a_built_bitstream_is_staged_as_its_manifest_says(standin: StandIn, data_dir: Path) -> None:
+    """A partial from a public repository for its own region, and beside it what PYNQ made of it."""
+    name = "gpio_pr_i_gpio_0_rm_led_0_partial"
+    folder = data_dir / "bitstreams" / "yunqu-partial_reconfig_example"
+    stem = f"boards__Pynq-Z1__gpio_pr__notebooks__partial_reconfig_example__{name}"
+    partial = (folder / f"{stem}.bit").read_bytes()
+    with Pynq(_with_region_of(partial), kernel=OfThisMachine(standin.kernel.root)) as device:
+        with pytest.raises(ArtifactError, match="carries no module identity; stage it with"):
+            device.stage(partial, 0)
+        staged = device.stage(partial, 0, module_id=0x1234)
+        assert staged.module_id == 0x1234
+        (file,) = standin.kernel.firmware.iterdir()
+        assert file.read_bytes() == (folder / f"{stem}.bin").read_bytes()
+        device.decouple(0)
+        device.wait(device.begin_load(0, staged, "pcap"))
+    assert [flags for flags, _ in standin.ask()["loads"]] == [1]
+
+
+def _with_region_of(partial: bytes) -> Board:
+    """Return a PYNQ-Z2 whose first partition is the region that a partial is for."""
+    target = board("pynq-z2")
+    found = frames(parse(partial), target.device)
+    region = locate(target.device, found.addresses).rectangles
+    others = target.partitions[1:]
+    return replace(target, partitions=(place(target.device, "gpio_0", 0, region), *others))
 
 
 def test_another_machine_is_noticed(standin: StandIn) -> None:
