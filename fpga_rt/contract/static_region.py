@@ -220,9 +220,7 @@ _CONFIGURATION = (
         Access.WRITE_ONE,
         (
             _flag("start", 0, "stream the bitstream into the ICAP; clears the error"),
-            _flag(
-                "abort", 1, "stop, and leave the port desynchronised; it beats `start`"
-            ),
+            _flag("abort", 1, "stop, and leave the port desynchronised; it beats `start`"),
         ),
         "a `start` while RUNNING has no effect but `configuration_status.refused`",
     ),

@@ -14,7 +14,7 @@ from fpga_rt.selfcheck.bitstreams import Candidate
 from fpga_rt.selfcheck.checks import NotDoneError
 from fpga_rt.selfcheck.memory import MANY_ROWS, ROW
 from fpga_rt.selfcheck.streaming import Streaming
-from fpga_rt.selfcheck.swaps import check_identity, port_ps
+from fpga_rt.selfcheck.swaps import check_identity, port_ps, stage
 
 _LONGER = 1.5
 """The program should take so many times as long as the load."""
@@ -58,7 +58,7 @@ def _beside(
 ) -> int | None:
     """Return the port's time beside a program, None when the program ended first."""
     stream = candidate.read()
-    staged = device.stage(stream, candidate.partition, candidate.static_id)
+    staged = stage(device, candidate, stream)
     try:
         device.decouple(candidate.partition)
         running = device.submit(program.submission(repeat))

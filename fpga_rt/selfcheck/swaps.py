@@ -69,7 +69,7 @@ def swaps(device: Device, candidate: Candidate, port: str, repeats: int = 1) -> 
     """
     stream = candidate.read()
     size = candidate.port_bytes(stream)
-    staged = device.stage(stream, candidate.partition, candidate.static_id)
+    staged = stage(device, candidate, stream)
     try:
         return [
             Swap(
@@ -112,6 +112,16 @@ def _phases(device: Device, candidate: Candidate, staged: Staged, port: str) -> 
         "identify": identify,
         "recouple": recouple,
     }
+
+
+def stage(device: Device, candidate: Candidate, stream: bytes) -> Staged:
+    """Stage a candidate's bitstream, and say which module it is: a vendor's does not.
+
+    Raises:
+        FpgaRtError: it is refused.
+    """
+    module_id = candidate.module.module_id
+    return device.stage(stream, candidate.partition, candidate.static_id, module_id)
 
 
 def check_identity(device: Device, candidate: Candidate) -> None:

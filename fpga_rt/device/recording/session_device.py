@@ -74,12 +74,19 @@ class SessionDevice(Device):
         """Load the full bitstream of a static region."""
         self._do("load_base", {"full": digest(full)}, lambda: self.inner.load_base(full))
 
-    def stage(self, partial: bytes, partition: int, static_id: int | None = None) -> Staged:
+    def stage(
+        self,
+        partial: bytes,
+        partition: int,
+        static_id: int | None = None,
+        module_id: int | None = None,
+    ) -> Staged:
         """Verify a partial bitstream for a partition and put it near the port."""
+        stated = {"partition": partition, "static_id": static_id, "module_id": module_id}
         return self.call(
             "stage",
-            {"partial": digest(partial), "partition": partition, "static_id": static_id},
-            lambda: self.inner.stage(partial, partition, static_id),
+            {"partial": digest(partial), **stated},
+            lambda: self.inner.stage(partial, partition, static_id, module_id),
             lambda staged: {"number": self._number(staged), **vars(staged)},
             self._restaged,
         )
