@@ -35,7 +35,7 @@ class ConfigurationPort:
     """A port and its calibration.
 
     Attributes:
-        name: what a board calls it: `icap` or `pcap`.
+        name: what a board calls it: `icap`, `pcap` or `xclbin`.
         bytes_per_second: the sustained rate that loads are charged with.
         origin: where the sustained rate comes from.
         source: who measured or documented it.
@@ -172,12 +172,20 @@ _STACKED_ICAP = ConfigurationPort(
     source="UG909: 125 MHz x 32 bits on stacked-silicon parts, the ceiling; no controller measured",
 )
 
+_XRT_XCLBIN = ConfigurationPort(
+    name="xclbin",
+    bytes_per_second=10_000_000,
+    origin="document",
+    source="XRT's documentation: an xclbin may take 8 s on a U250; 80 MB are charged with that",
+)
+
 _PORTS = {
     "zynq7-icap": _ZYNQ7_ICAP,
     "zynq7-pcap": _ZYNQ7_PCAP,
     "zynqmp-pcap": _ZYNQMP_PCAP,
     "ultrascale-icap": _ULTRASCALE_ICAP,
     "stacked-icap": _STACKED_ICAP,
+    "xrt-xclbin": _XRT_XCLBIN,
 }
 
 

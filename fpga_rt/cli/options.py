@@ -95,6 +95,14 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_xclbins(parser: argparse.ArgumentParser) -> None:
+    """Add the folder of an Alveo card's xclbin files."""
+    parser.add_argument(
+        "--xclbins", type=Path, metavar="DIR",
+        help="folder with MODULE.xclbin for each module, for the device `xrt`",
+    )  # fmt: skip
+
+
 def board_of(name: str, calibration: Path | None) -> Board:
     """Return a board, calibrated if a file says by what.
 

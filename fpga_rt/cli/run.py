@@ -21,6 +21,7 @@ from fpga_rt.cli.options import (
     add_calibration,
     add_schedule,
     add_source,
+    add_xclbins,
     file_of,
     port_of,
     positive,
@@ -37,6 +38,8 @@ from fpga_rt.runtime.layers import layer_work
 from fpga_rt.runtime.records import Log
 from fpga_rt.runtime.report import Report, to_us
 from fpga_rt.runtime.report_text import count_text, time_text
+
+_DEVICE_OPTIONS = ("waves", "load_time", "recording", "xclbins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recording", type=Path, metavar="S.frr",
         help="the session that `--device replay` plays back",
     )  # fmt: skip
+    add_xclbins(parser)
     add_schedule(parser)
     add_calibration(parser)
     parser.add_argument(
@@ -141,7 +145,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _conditions(arguments: argparse.Namespace, target: Board) -> Conditions:
     port = port_of(target, arguments.port)
-    asked = {name: getattr(arguments, name) for name in ("waves", "load_time", "recording")}
+    asked = {name: getattr(arguments, name) for name in _DEVICE_OPTIONS}
     return Conditions(
         arguments.device,
         target,

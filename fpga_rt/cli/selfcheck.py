@@ -15,6 +15,7 @@ from fpga_rt.arch.boards import Board
 from fpga_rt.cli.options import (
     DEFAULT_BOARD,
     add_calibration,
+    add_xclbins,
     board_of,
     file_of,
     names,
@@ -63,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"take every time N times; {_TRIES_BY_WALL_CLOCK} by default on the wall clock, once"
         " on a virtual one, which repeats itself",
     )  # fmt: skip
+    add_xclbins(parser)
     add_calibration(parser)
     parser.add_argument(
         "-o", "--output", type=file_of(".json"), metavar="OUT.json",
@@ -94,7 +96,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _open(arguments: argparse.Namespace, target: Board) -> tuple[Device, str]:
-    options: dict[str, Any] = {} if arguments.base is None else {"base": arguments.base}
+    asked = {"base": arguments.base, "xclbins": arguments.xclbins}
+    options: dict[str, Any] = {name: path for name, path in asked.items() if path is not None}
     device = api.open_device(arguments.device, target, **options)
     return device, f"{arguments.device} is open, with the register map that was expected"
 
@@ -153,7 +156,7 @@ def _write(arguments: argparse.Namespace, report: Report, output: Path) -> None:
 def _command(arguments: argparse.Namespace) -> str:
     """Return the command as it was meant: what it is about, not where its files go."""
     words = ["fpga-rt", "selfcheck", "--device", arguments.device, "--board", arguments.board]
-    for name in ("base", "bitstreams", "repeat", "calibration"):
+    for name in ("base", "bitstreams", "xclbins", "repeat", "calibration"):
         value = getattr(arguments, name)
         words += [] if value is None else [f"--{name}", str(value)]
     words += [] if arguments.modules is None else ["--modules", ",".join(arguments.modules)]

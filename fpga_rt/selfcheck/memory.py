@@ -59,9 +59,14 @@ class Memory:
         """Return the period of the compute clock in picoseconds, by tensors on chip.
 
         Raises:
-            NotDoneError: larger tensors take no longer.
+            NotDoneError: there is no room on the chip, or larger tensors take no longer.
             FpgaRtError: a program failed.
         """
+        room, needed = self.board.feature_memory_bytes, 2 * MANY_ROWS_ON_CHIP * prod(ROW)
+        if room < needed:
+            raise NotDoneError(
+                f"no figure: {room:,} bytes of feature memory, expected at least {needed:,}"
+            )
         (few, few_cycles), (many, many_cycles) = (
             self._iteration((rows, *ROW[1:]), self._one, on_chip=True)
             for rows in (FEW_ROWS_ON_CHIP, MANY_ROWS_ON_CHIP)

@@ -2,7 +2,8 @@
 
 A device joins by a line in `DEVICES`; one that cannot run here skips with the reason. `pynq` is
 tested on a stand-in for a board's kernel, see `tests/standin/README.md`: with the emulator behind
-/dev/mem; with UIO, interrupts and a cache that is not coherent; and with the RTL.
+/dev/mem; with UIO, interrupts and a cache that is not coherent; and with the RTL. `xrt` is tested
+on a stand-in for XRT, see `tests/standin/xrt.py`.
 
 `replay-of-D` runs every body twice: on D, being recorded, and then on the device `replay`, which
 plays that back.
@@ -23,7 +24,8 @@ from fpga_rt.device.pynq.device import Pynq
 from fpga_rt.device.recording.recorder import Recorder
 from fpga_rt.device.recording.replay import Replay
 from fpga_rt.device.registry import devices, open_device
-from tests.standin import standin
+from fpga_rt.device.xrt.device import Xrt
+from tests.standin import standin, xrt
 
 DEVICES = [
     ("emulator", "pynq-z2"),
@@ -32,6 +34,7 @@ DEVICES = [
     ("pynq", "pynq-z2"),
     ("pynq-uio", "pynq-z2"),
     pytest.param(("pynq-rtl", "pynq-z2"), marks=pytest.mark.slow, id="pynq-rtl-pynq-z2"),
+    ("xrt", "alveo-u200-xrt"),
     ("replay-of-emulator", "pynq-z2"),
     pytest.param(("replay-of-rtl", "pynq-z2"), marks=pytest.mark.slow),
 ]
@@ -70,6 +73,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _obstacle(name: str) -> str | None:
+    if name == "xrt":
+        return None
     obstacles = {entry.name: entry.obstacle for entry in devices()}
     if name not in _STAND_INS:
         return obstacles[name]
@@ -78,6 +83,11 @@ def _obstacle(name: str) -> str | None:
 
 @contextmanager
 def _opened(name: str, board: str) -> Iterator[Device]:
+    if name == "xrt":
+        with xrt.installed(board) as (machine, folder):
+            with Xrt(board, xclbins=folder, memory_bytes=1 << 22, xrt=machine.library) as opened:
+                yield opened
+        return
     if name not in _STAND_INS:
         with open_device(name, board) as opened:
             yield opened

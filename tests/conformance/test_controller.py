@@ -11,6 +11,7 @@ import pytest
 from fpga_rt.arch.packets import NOP, Register, type1
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.static_region import (
+    CONTROLLER_PORT,
     STATIC_REGION,
     ConfigurationError,
     ConfigurationState,
@@ -21,6 +22,13 @@ from fpga_rt.device.interface import Device
 from fpga_rt.errors import ReconfigurationError
 from tests.conformance.test_device import base
 from tests.device.programs import activate, module_named, stage
+
+
+@pytest.fixture(autouse=True)
+def _controller(device: Device) -> None:
+    """Skip where the static region has no configuration port."""
+    if CONTROLLER_PORT not in device.capabilities.board.ports:
+        pytest.skip(f"{device.capabilities.board.name} has no port {CONTROLLER_PORT}")
 
 
 def write_fields(device: Device, name: str, **fields: int) -> None:
@@ -83,7 +91,7 @@ def test_the_host_cannot_finish_a_load_that_runs(device: Device) -> None:
 
 
 def test_a_load_that_is_aborted_fails_by_itself(device: Device) -> None:
-    staged = activate(device, 0, "add_8")
+    staged = activate(device, 0, "add_8", CONTROLLER_PORT)
     device.decouple(0)
     device.begin_load(0, staged, "icap")
     write_fields(device, "configuration_control", abort=1)
@@ -104,14 +112,14 @@ def test_a_load_that_fails_does_so_by_itself(
     foreign = base(device.capabilities.board.device.idcode ^ 0x1000)
     buffer.view[: len(foreign)] = np.frombuffer(foreign, np.uint8)
     buffer.flush()
-    activate(device, 1, "add_8")
+    activate(device, 1, "add_8", CONTROLLER_PORT)
     device.decouple(0)
     assert say(device, 0, "begin") is PartitionState.LOADING
     start_controller(device, buffer.address if address is None else address, len(foreign) // 4)
     assert controller_ends(device) is (error or ConfigurationError.IDCODE)
     stays_isolated(device, 0)
     assert partition_state(device, 1) is PartitionState.ACTIVE
-    activate(device, 0, "add_8")
+    activate(device, 0, "add_8", CONTROLLER_PORT)
 
 
 def spoiled(good: bytes, how: str) -> bytes:
@@ -156,7 +164,7 @@ def test_the_controller_names_what_is_wrong_with_a_stream(
     stays_isolated(device, 0)
     assert read_fields(device, idcode) == {"value": board.device.idcode}
     assert read_fields(device, "configuration_port_status")["value"] & 1 == reported
-    activate(device, 0, "add_8")
+    activate(device, 0, "add_8", CONTROLLER_PORT)
     assert read_fields(device, "configuration_port_status") == {"value": 0}
 
 
@@ -178,7 +186,7 @@ def test_a_start_while_a_load_runs_is_refused_and_shown(device: Device) -> None:
     status = read_fields(device, "configuration_status")
     assert (status["state"], status["error"], status["refused"]) == (ConfigurationState.DONE, 0, 1)
     stays_isolated(device, 0)
-    activate(device, 0, "add_8")
+    activate(device, 0, "add_8", CONTROLLER_PORT)
     assert not read_fields(device, "configuration_status")["refused"]
 
 
@@ -203,7 +211,7 @@ def test_a_load_is_given_up_when_another_one_begins(device: Device) -> None:
 
 
 def test_a_load_past_the_controller_ends_by_the_hosts_word(device: Device) -> None:
-    activate(device, 0, "add_8")
+    activate(device, 0, "add_8", CONTROLLER_PORT)
     device.decouple(0)
     assert say(device, 0, "begin") is PartitionState.LOADING
     assert say(device, 0, "finish") is PartitionState.LOADED

@@ -33,8 +33,9 @@ def stage(device: Device, partition: int, module: Module) -> Staged:
     return device.stage(stream, partition)
 
 
-def activate(device: Device, partition: int, name: str, port: str = "icap") -> Staged:
-    """Take a partition through a whole swap."""
+def activate(device: Device, partition: int, name: str, port: str | None = None) -> Staged:
+    """Take a partition through a whole swap, through the board's default port unless told."""
+    port = port or device.capabilities.board.default_port
     staged = stage(device, partition, module_named(name))
     device.decouple(partition)
     device.wait(device.begin_load(partition, staged, port))

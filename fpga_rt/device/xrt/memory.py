@@ -1,0 +1,149 @@
+"""Buffers in a memory bank of the card, and their content over a swap.
+
+One buffer object holds all of them. Loading an xclbin may empty the banks, so what the device has
+there is read back before and written again afterwards; addresses stay, because it is the first
+buffer object in its bank each time.
+"""
+
+from __future__ import annotations
+
+from threading import RLock
+from typing import Any
+
+import numpy as np
+
+from fpga_rt.device.interface import Buffer
+from fpga_rt.device.memory import Allocator, Bytes, EmulatedBuffer, Region
+from fpga_rt.device.xrt.library import reported
+from fpga_rt.errors import DeviceError
+
+
+class CardMemory:
+    """A range of a bank, while an xclbin is loaded, and an image of it in the host's memory."""
+
+    def __init__(self, pyxrt: Any, size_bytes: int) -> None:  # noqa: ANN401 - pyxrt has no types here
+        """Set the image aside; `attach` makes the range on the card."""
+        self.size_bytes = size_bytes
+        self.lock = RLock()
+        """Held by whoever uses the range; during a swap it is nobody's."""
+        self._pyxrt = pyxrt
+        self._image: Bytes = np.zeros(size_bytes, np.uint8)
+        self._allocator: Allocator | None = None
+        self._base = 0
+        self._used_bytes = 0
+        self._object: Any = None
+
+    def attach(self, device: Any, bank: int, saved: Bytes | None) -> None:  # noqa: ANN401
+        """Make the range on the card, with the content that `detach` returned.
+
+        Raises:
+            DeviceError: XRT refuses, or the range lies elsewhere than before.
+        """
+        pyxrt = self._pyxrt
+        with reported(f"allocate {self.size_bytes:,} bytes in memory bank {bank}"):
+            found = pyxrt.bo(device, self.size_bytes, pyxrt.bo.flags.normal, bank)
+            base = int(found.address())
+        if self._allocator is None:
+            self._base = base
+            self._allocator = Allocator(Region("memory bank", base, self._image))
+        elif base != self._base:
+            raise DeviceError(
+                f"the card's memory begins at {base:#x} after the swap, expected {self._base:#x} as"
+                " before it, where programs look for it; build every xclbin for the same bank"
+            )
+        self._object = found
+        if saved is not None and len(saved):
+            self._send(saved, 0)
+
+    def detach(self) -> Bytes | None:
+        """Return what the device has in the range, and give the range up; None when it has none.
+
+        Raises:
+            DeviceError: XRT cannot read it back.
+        """
+        if self._object is None:
+            return None
+        saved = self._receive(0, self._used_bytes) if self._used_bytes else np.zeros(0, np.uint8)
+        self._object = None
+        return saved
+
+    def allocate(self, size_bytes: int) -> Buffer:
+        """Return a zeroed buffer.
+
+        Raises:
+            DeviceError: there is no room.
+        """
+        if self._allocator is None:
+            raise DeviceError("the card has no memory before an xclbin is loaded; open it first")
+        inner = self._allocator.allocate(size_bytes)
+        end = inner.address - self._base + size_bytes
+        self._used_bytes = max(self._used_bytes, end)
+        buffer = CardBuffer(self, inner)
+        buffer.flush()
+        return buffer
+
+    def flush(self, address: int, view: Bytes) -> None:
+        """Write a part of the image to the card.
+
+        Raises:
+            DeviceError: XRT refuses.
+        """
+        self._send(view, address - self._base)
+
+    def invalidate(self, address: int, view: Bytes) -> None:
+        """Read a part of the image from the card.
+
+        Raises:
+            DeviceError: XRT refuses.
+        """
+        view[:] = self._receive(address - self._base, len(view))
+
+    def _send(self, data: Bytes, offset: int) -> None:
+        direction = self._pyxrt.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE
+        what = f"send {len(data):,} bytes to the card's memory at {offset:#x}"
+        with self.lock, reported(what):
+            there = self._there
+            there.write(data, offset)
+            there.sync(direction, len(data), offset)
+
+    def _receive(self, offset: int, size_bytes: int) -> Bytes:
+        direction = self._pyxrt.xclBOSyncDirection.XCL_BO_SYNC_BO_FROM_DEVICE
+        what = f"receive {size_bytes:,} bytes from the card's memory at {offset:#x}"
+        with self.lock, reported(what):
+            there = self._there
+            there.sync(direction, size_bytes, offset)
+            received: Bytes = np.asarray(there.read(size_bytes, offset)).view(np.uint8)
+        return received
+
+    @property
+    def _there(self) -> Any:  # noqa: ANN401
+        if self._object is None:
+            raise DeviceError("the card has no memory: its xclbin is gone; open the device again")
+        return self._object
+
+
+class CardBuffer:
+    """A buffer on the card: what the host writes to the view is there after `flush`."""
+
+    def __init__(self, memory: CardMemory, inner: EmulatedBuffer) -> None:
+        """Wrap a range of the image."""
+        self.address = inner.address
+        self.view = inner.view
+        self._memory = memory
+        self._inner = inner
+
+    def flush(self) -> None:
+        """Send the view to the card."""
+        self._memory.flush(self.address, self.view)
+
+    def invalidate(self) -> None:
+        """Fetch the view from the card."""
+        self._memory.invalidate(self.address, self.view)
+
+    def free(self) -> None:
+        """Give the range back.
+
+        Raises:
+            DeviceError: it was given back before.
+        """
+        self._inner.free()

@@ -1,0 +1,48 @@
+"""A swap of the User partition while the host goes on: a thread calls XRT and waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from fpga_rt.device.xrt.card import Card
+from fpga_rt.device.xrt.files import XclbinFile
+from fpga_rt.errors import FpgaRtError
+
+
+class UserSwap:
+    """One load of an xclbin; nothing can stop it.
+
+    Attributes:
+        ended_ps: when XRT returned.
+        failure: why the load failed, None while it has not.
+    """
+
+    def __init__(self, card: Card, file: XclbinFile, now_ps: Callable[[], int]) -> None:
+        """Begin the load of a staged file."""
+        self.ended_ps = now_ps()
+        self.failure: FpgaRtError | None = None
+        self._card = card
+        self._file = file
+        self._now_ps = now_ps
+        self._done = threading.Event()
+        # A daemon: a driver that never returns must not keep the process from ending.
+        threading.Thread(target=self._run, name="fpga_rt xclbin load", daemon=True).start()
+
+    @property
+    def done(self) -> bool:
+        """Tell whether XRT has returned."""
+        return self._done.is_set()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait until XRT has returned, and tell whether it has."""
+        return self._done.wait(timeout_s)
+
+    def _run(self) -> None:
+        try:
+            self._card.load(self._file)
+        except FpgaRtError as error:
+            self.failure = error
+        finally:
+            self.ended_ps = self._now_ps()
+            self._done.set()

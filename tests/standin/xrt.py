@@ -1,0 +1,324 @@
+"""A stand-in for XRT: what the device uses of pyxrt, and of the C library.
+
+Names, arguments and results are those of XRT's `pyxrt.pyi` and `xrt_kernel.h`; behind them is the
+emulator. What XRT refuses is refused: a load while a compute unit is open, an xclbin of another
+platform, registers of a unit that is not open. A load empties the card's memory, and makes every
+buffer object useless. The card's memory and the host's are apart: only `sync` moves data.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fpga_rt.arch.boards import Board, board
+from fpga_rt.bitstream.build import simulation_bitstream
+from fpga_rt.contract.static_region import STATIC_REGION
+from fpga_rt.device.emulated_region import EmulatedRegion
+from fpga_rt.device.faults import Faults
+from fpga_rt.device.memory import ByteMemory
+from fpga_rt.device.xrt.library import Library
+from fpga_rt.modules.registry import modules
+
+ACCESS_PS = 100_000_000
+LOAD_S = 0.02
+"""A load ends after the host has looked for its end."""
+PLATFORM = "xilinx_u200_gen3x16_xdma_2_202110_1"
+CARD_NAME = "xilinx_u200_gen3x16_xdma_base_2"
+GARBAGE = 0xA5
+BANK = 2
+NORMAL, TO_DEVICE, FROM_DEVICE = 0, 0, 1
+_BUSY = "load_xclbin: Device or resource busy"
+
+
+class _Header(ctypes.LittleEndianStructure):
+    """`struct axlf` of xclbin.h up to its sections."""
+
+    _pack_ = 1
+    _fields_ = (
+        ("magic", ctypes.c_char * 8),
+        ("signature_length", ctypes.c_int32),
+        ("reserved", ctypes.c_ubyte * 28),
+        ("key_block", ctypes.c_ubyte * 256),
+        ("unique_id", ctypes.c_uint64),
+        ("length", ctypes.c_uint64),
+        ("time_stamp", ctypes.c_uint64),
+        ("feature_rom_time_stamp", ctypes.c_uint64),
+        ("version", ctypes.c_uint32),
+        ("mode", ctypes.c_uint32),
+        ("interface_uuid", ctypes.c_ubyte * 16),
+        ("platform", ctypes.c_char * 64),
+        ("uuid", ctypes.c_ubyte * 16),
+        ("debug_bin", ctypes.c_char * 16),
+        ("sections", ctypes.c_uint32),
+        ("padding", ctypes.c_uint32),
+    )
+
+
+class _Section(ctypes.LittleEndianStructure):
+    """`struct axlf_section_header`."""
+
+    _pack_ = 1
+    _fields_ = (
+        ("kind", ctypes.c_uint32),
+        ("name", ctypes.c_char * 16),
+        ("reserved", ctypes.c_ubyte * 4),
+        ("offset", ctypes.c_uint64),
+        ("size", ctypes.c_uint64),
+    )
+
+
+def xclbin(bitstream: bytes, platform: str = PLATFORM, number: int = 1) -> bytes:
+    """Return an xclbin of two sections: metadata, then the bitstream."""
+    metadata = b"<project/>"
+    start = ctypes.sizeof(_Header) + 2 * ctypes.sizeof(_Section)
+    sections = bytes(_Section(2, b"meta", offset=start, size=len(metadata)))
+    sections += bytes(_Section(0, b"ocl", offset=start + len(metadata), size=len(bitstream)))
+    header = _Header(b"xclbin2", sections=2, platform=platform.encode())
+    header.length = start + len(metadata) + len(bitstream)
+    header.uuid[:] = UUID(int=number).bytes
+    return bytes(header) + sections + metadata + bitstream
+
+
+class Machine:
+    """A machine with one card.
+
+    Attributes:
+        refusals: message by what is refused: `load`, `sync`, `kernel`, `register`.
+        loaded: UUIDs of the xclbins, in the order in which they were loaded.
+        units: compute units that are open.
+        moved: by how much buffer objects lie elsewhere than they should.
+    """
+
+    def __init__(self, target: Board, cards: int = 1) -> None:
+        """Plug the card in; nothing is loaded."""
+        self.target = target
+        self.cards = cards
+        self.refusals: dict[str, str] = {}
+        self.loaded: list[UUID] = []
+        self.units = 0
+        self.moved = 0
+        self._now_ps = 0
+        self._memory: ByteMemory | None = None
+        self._stream = b""
+        self._region: EmulatedRegion | None = None
+
+    @property
+    def library(self) -> Library:
+        """XRT of this machine."""
+        return Library(_pyxrt(self), _core(self))
+
+    def refuse(self, what: str) -> None:
+        """Raise what a test wants to be raised."""
+        if what in self.refusals:
+            raise RuntimeError(self.refusals[what])
+
+    def memory(self, size_bytes: int = 0) -> ByteMemory:
+        """Return the bank; it is as large as the first buffer object in it."""
+        if self._memory is None:
+            self._memory = ByteMemory(size_bytes, self.target.feature_memory_bytes)
+            self._memory.dram.data[:] = GARBAGE
+        return self._memory
+
+    def load(self, loaded: _Xclbin) -> None:
+        """Put an xclbin into the User partition."""
+        if self.units:
+            raise RuntimeError(_BUSY)
+        self.refuse("load")
+        time.sleep(LOAD_S)
+        if loaded.platform != PLATFORM:
+            raise RuntimeError("load_xclbin: Invalid argument: shell does not match")
+        if self._memory is not None:
+            self._memory.dram.data[:] = GARBAGE
+        self._stream = loaded.bitstream
+        self._region = None
+        self.loaded.append(loaded.uuid)
+
+    @property
+    def region(self) -> EmulatedRegion:
+        """The static region of the xclbin, as it came up."""
+        if self._region is None:
+            self._region = EmulatedRegion(self.target, self.memory(), Faults())
+        return self._region
+
+    def read(self, offset: int) -> int:
+        """Return a register."""
+        self._now_ps += ACCESS_PS
+        return self.region.read(offset, self._now_ps)
+
+    def write(self, offset: int, value: int) -> None:
+        """Set a register. The module is there from the start; the emulator takes it at `begin`."""
+        self._now_ps += ACCESS_PS
+        self.region.write(offset, value, self._now_ps)
+        load = STATIC_REGION["partition0_load"]
+        if offset == load.offset and load.unpack(value)["begin"] and self._stream:
+            port = self.region.port
+            port.start(self.target.ports["xclbin"], self._stream, self._now_ps)
+            self._now_ps = max(self._now_ps, self.region.load_ended_ps() or 0)
+            self.region.advance(self._now_ps)
+
+
+class _Xclbin:
+    """`pyxrt.xclbin`."""
+
+    def __init__(self, path: str) -> None:
+        data = Path(path).read_bytes()
+        header = _Header.from_buffer_copy(data)
+        self.platform: str = header.platform.decode()
+        self.uuid = UUID(bytes=bytes(header.uuid))
+        at = ctypes.sizeof(_Header) + ctypes.sizeof(_Section)
+        section = _Section.from_buffer_copy(data, at)
+        self.bitstream = data[section.offset : section.offset + section.size]
+
+    def get_mems(self) -> list[SimpleNamespace]:
+        def bank(index: int, used: bool) -> SimpleNamespace:
+            return SimpleNamespace(get_index=lambda: index, get_used=lambda: used)
+
+        return [bank(BANK - 1, False), bank(BANK, True)]
+
+    def get_xsa_name(self) -> str:
+        return self.platform
+
+    def get_uuid(self) -> _Uuid:
+        return _Uuid(self.uuid)
+
+
+class _Uuid:
+    """`pyxrt.uuid`."""
+
+    def __init__(self, value: UUID) -> None:
+        self._value = value
+
+    def to_string(self) -> str:
+        return str(self._value)
+
+
+class _Device:
+    """`pyxrt.device`."""
+
+    def __init__(self, machine: Machine, index: int) -> None:
+        assert index < machine.cards
+        self._machine = machine
+
+    def get_info(self, key: str) -> str:
+        return {"name": CARD_NAME}[key]
+
+    def load_xclbin(self, loaded: _Xclbin) -> _Uuid:
+        self._machine.load(loaded)
+        return loaded.get_uuid()
+
+    def get_xclbin_uuid(self) -> _Uuid:
+        return _Uuid(self._machine.loaded[-1])
+
+
+class _BufferObject:
+    """`pyxrt.bo`: memory of the host, and of the card."""
+
+    def __init__(
+        self, machine: Machine, device: _Device, size: int, flags: int, group: int
+    ) -> None:
+        assert (flags, group) == (NORMAL, BANK)
+        self._machine = machine
+        self._card = machine.memory(size).dram
+        self._host = np.full(size, GARBAGE, np.uint8)
+        self._loads = len(machine.loaded)
+
+    def address(self) -> int:
+        return self._card.base + self._machine.moved
+
+    def size(self) -> int:
+        return len(self._host)
+
+    def write(self, data: Any, seek: int) -> None:  # noqa: ANN401 - a buffer
+        part = np.frombuffer(data, np.uint8)
+        self._host[seek : seek + len(part)] = part
+
+    def read(self, size: int, skip: int) -> NDArray[np.int8]:
+        received: NDArray[np.int8] = self._host[skip : skip + size].view(np.int8).copy()
+        return received
+
+    def sync(self, direction: int, size: int, offset: int) -> None:
+        self._machine.refuse("sync")
+        if self._loads != len(self._machine.loaded):
+            raise RuntimeError("sync: Invalid argument")
+        there = slice(offset, offset + size)
+        if direction == TO_DEVICE:
+            self._card.data[there] = self._host[there]
+        else:
+            self._host[there] = self._card.data[there]
+
+
+def _pyxrt(machine: Machine) -> SimpleNamespace:
+    buffer_object: Any = partial(_BufferObject, machine)
+    buffer_object.flags = SimpleNamespace(normal=NORMAL)
+    return SimpleNamespace(
+        enumerate_devices=lambda: machine.cards,
+        device=partial(_Device, machine),
+        xclbin=_Xclbin,
+        bo=buffer_object,
+        xclBOSyncDirection=SimpleNamespace(
+            XCL_BO_SYNC_BO_TO_DEVICE=TO_DEVICE, XCL_BO_SYNC_BO_FROM_DEVICE=FROM_DEVICE
+        ),
+        xrt_info_device=SimpleNamespace(name="name"),
+    )
+
+
+def _core(machine: Machine) -> SimpleNamespace:
+    """Return functions that take what ctypes would have passed on."""
+    devices, kernels = {1}, {2}
+
+    def opened(device: int, identity: Any, name: bytes) -> int:  # noqa: ANN401 - a ctypes array
+        known = machine.loaded and bytes(identity) == machine.loaded[-1].bytes
+        if "kernel" in machine.refusals or not known or name != b"fpga_rt" or machine.units:
+            return 0
+        machine.units += 1
+        return 2
+
+    def closed(kernel: int) -> int:
+        machine.units -= 1
+        return 0
+
+    def read(kernel: int, offset: int, value: Any) -> int:  # noqa: ANN401 - a ctypes reference
+        if kernel not in kernels or "register" in machine.refusals:
+            return -22
+        value._obj.value = machine.read(offset)
+        return 0
+
+    def write(kernel: int, offset: int, value: int) -> int:
+        if kernel not in kernels:
+            return -22
+        machine.write(offset, value)
+        return 0
+
+    functions: Mapping[str, Callable[..., int]] = {
+        "xrtDeviceOpen": lambda index: 1,
+        "xrtDeviceClose": lambda device: 0 if device in devices else -1,
+        "xrtPLKernelOpenExclusive": opened,
+        "xrtKernelClose": closed,
+        "xrtKernelReadRegister": read,
+        "xrtKernelWriteRegister": write,
+    }
+    return SimpleNamespace(**functions)
+
+
+@contextmanager
+def installed(name: str = "alveo-u200-xrt") -> Iterator[tuple[Machine, Path]]:
+    """Yield a machine with a card, and a folder with an xclbin of every module."""
+    target = board(name)
+    with TemporaryDirectory() as folder:
+        for number, module in enumerate(modules(), start=1):
+            stream = simulation_bitstream(target.device, target.partitions[0], module.module_id)
+            path = Path(folder) / f"{module.name}.xclbin"
+            path.write_bytes(xclbin(stream, number=number))
+        yield Machine(target), Path(folder)
