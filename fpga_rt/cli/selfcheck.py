@@ -85,12 +85,14 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = modules() if arguments.modules is None else named(arguments.modules)
     report = Report(target, arguments.device, _command(arguments), _now())
     checks = Checks()
-    device = checks.run("open", lambda: _open(arguments, target))
-    if device is not None:
-        with device:
-            _check(arguments, device, chosen, report, checks)
-    report.checks = checks.done
-    _write(arguments, report, output)
+    try:
+        device = checks.run("open", lambda: _open(arguments, target))
+        if device is not None:
+            with device:
+                _check(arguments, device, chosen, report, checks)
+    finally:  # also when it is interrupted, or the device does not close
+        report.checks = checks.done
+        _write(arguments, report, output)
     if checks.failure is not None:
         raise checks.failure
 

@@ -18,6 +18,8 @@ from fpga_rt.selfcheck.swaps import check_identity, port_ps, stage
 
 _LONGER = 1.5
 """The program should take so many times as long as the load."""
+_LONGEST_PS = 10**11
+"""A tenth of a second: ten times the slowest load of a PYNQ board."""
 _ATTEMPTS = 6
 """Each with a program twice as long."""
 
@@ -35,9 +37,13 @@ def loaded_beside_ps(
         alone_ps: what the port took without a program.
 
     Raises:
-        NotDoneError: every program ended too early.
+        NotDoneError: the load is very long, or every program ended too early.
         FpgaRtError: the load or the program failed.
     """
+    if alone_ps > _LONGEST_PS:
+        raise NotDoneError(
+            f"no figure: a load of {alone_ps / 1e9:,.1f} ms is longer than a program should be"
+        )
     shape = (MANY_ROWS, *ROW[1:])
     program = Streaming(device, beside, shape)
     least_ps = prod(shape) // STREAM_BYTES * device.capabilities.board.clock_ps

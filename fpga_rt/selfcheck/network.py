@@ -27,7 +27,7 @@ from fpga_rt.modules.module import Module
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network, Node, Tensor
 from fpga_rt.planner.compile import compile_network
-from fpga_rt.runtime.compare import compare_outputs
+from fpga_rt.runtime.compare import compare_layers, compare_outputs
 from fpga_rt.runtime.records import Log
 from fpga_rt.runtime.runtime import Runtime
 from fpga_rt.selfcheck.bitstreams import Candidate
@@ -84,16 +84,18 @@ class Ran:
 
 
 def run_network(device: Device, candidates: Sequence[Candidate], port: str) -> Ran:
-    """Run the network and compare its outputs with golden execution.
+    """Run the network and compare every layer, and then its outputs, with golden execution.
 
     Raises:
         NotDoneError: a bitstream that it needs is not there.
-        DifferenceError: an output differs.
+        DifferenceError: a layer or an output differs.
         FpgaRtError: a swap or a program failed.
     """
     deployment = _deployment(device, candidates)
     count = _IMAGES * int(np.prod(INPUT))
     images = ((np.arange(count) * 73) % 256 - 128).astype(np.int8).reshape(_IMAGES, *INPUT)
+    with Runtime(device, port=port) as runtime:
+        compare_layers(runtime, deployment, images)  # names the layer and module that is wrong
     with Runtime(device, port=port) as runtime:
         codes = runtime.run(runtime.load(deployment), images)
         log: Log = runtime.log

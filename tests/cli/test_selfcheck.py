@@ -11,7 +11,7 @@ from fpga_rt import api
 from fpga_rt.arch.boards import board
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import WrongModule
-from fpga_rt.device.interface import Device
+from fpga_rt.device.interface import Device, Pending, Staged
 from tests.cli.conftest import Cli
 from tests.selfcheck.altered import AlteredBoard
 from tests.selfcheck.test_selfcheck import MODULES, altered
@@ -114,6 +114,27 @@ def test_a_device_that_cannot_be_opened_leaves_a_report(cli: Cli) -> None:
     assert "device pynq cannot be used here" in report["checks"][0]["detail"]
     assert report["figures"] == []
     assert not Path("pynq-z2.selfcheck.json").exists()
+
+
+def test_an_interrupted_check_leaves_what_it_found(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(Emulator):
+        """The user loses patience at the third load."""
+
+        loads = 0
+
+        def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
+            self.loads += 1
+            if self.loads == 3:
+                raise KeyboardInterrupt
+            return super().begin_load(partition, staged, port)
+
+    use(monkeypatch, Interrupted("pynq-z2"))
+    assert cli("selfcheck", "--modules", "clamp_8").code == 130
+    report = json.loads(Path("pynq-z2.selfcheck.json").read_text())
+    assert [check["result"] for check in report["checks"]] == ["passed"] * 4
+    assert len(report["loads"]) == 2
 
 
 def test_a_board_is_given_built_bitstreams_only(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,21 +12,23 @@ from fpga_rt.arch.measurements import decode
 from fpga_rt.device.interface import Device
 from fpga_rt.device.pynq.device import Pynq
 from fpga_rt.device.registry import devices, open_device
+from fpga_rt.device.xrt.device import Xrt
 from fpga_rt.modules.registry import named
 from fpga_rt.selfcheck.bitstreams import simulated
 from fpga_rt.selfcheck.checks import Checks
 from fpga_rt.selfcheck.report import Report
 from fpga_rt.selfcheck.selfcheck import SelfCheck
-from tests.standin import standin
+from tests.standin import standin, xrt
 
 TARGET = board("pynq-z2")
 
 
 def checked(device: Device, *modules: str) -> Report:
+    target = device.capabilities.board
     with device:
-        report = Report(TARGET, "device", "fpga-rt selfcheck", "2026-11-29", device.capabilities)
+        report = Report(target, "device", "fpga-rt selfcheck", "2026-11-29", device.capabilities)
         checks = Checks()
-        SelfCheck(device, simulated(TARGET, named(modules)), 1, report, checks).run()
+        SelfCheck(device, simulated(target, named(modules)), 1, report, checks).run()
         report.checks = checks.done
     assert [check for check in report.checks if check.result == "failed"] == []
     return report
@@ -63,3 +65,17 @@ def test_on_a_stand_in_for_a_board() -> None:
         "load.pcap.rp1.clamp_8",
         "network",
     } <= passed
+
+
+def test_on_a_stand_in_for_xrt() -> None:
+    """One partition, loaded whole: what needs two, or feature memory, says so."""
+    modules = ("clamp_8", "convolution_8x16", "depthwise_32", "pooling_8", "dense_8")
+    target = board("alveo-u200-xrt")
+    with xrt.installed(target.name) as (machine, folder):
+        device = Xrt(target, xclbins=folder, memory_bytes=1 << 22, xrt=machine.library)
+        report = checked(device, *modules)
+    found = {check.name: check for check in report.checks}
+    assert {found[f"load.xclbin.user.{name}"].result for name in modules} == {"passed"}
+    assert found["network"].result == "passed"
+    assert found["clock.compute"].detail.startswith("no figure: 0 bytes of feature memory")
+    assert found["port.xclbin"].detail.startswith("no figure: rate and set-up need loads of two")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import Board, board
@@ -13,7 +14,8 @@ from fpga_rt.arch.calibration import calibrate
 from fpga_rt.arch.measurements import decode
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import CorruptLoad, Fault, WrongModule
-from fpga_rt.device.interface import Device, Pending, Staged
+from fpga_rt.device.interface import Completion, Device, Pending, Staged
+from fpga_rt.device.loads import LoadPending
 from fpga_rt.errors import DeviceError
 from fpga_rt.modules.registry import named
 from fpga_rt.planner.compile import compile_network
@@ -148,3 +150,36 @@ def test_a_surprise_of_a_driver_does_not_cost_the_report() -> None:
     assert failed[0].detail == "RuntimeError: the cable fell out"
     assert failed[0].exit_code == 1
     assert report.data()["checks"][-1]["name"] == "network"
+
+
+def test_a_load_that_never_ends_is_a_failure_through_every_port() -> None:
+    class Endless(Emulator):
+        """Its processor's port does not come to an end."""
+
+        def wait(self, *pending: Pending, timeout_s: float | None = None) -> Completion:
+            if isinstance(pending[0], LoadPending) and pending[0].port == "pcap":
+                timeout_s = 1e-9
+            return super().wait(*pending, timeout_s=timeout_s)
+
+    found = results(checked(Endless("pynq-z2"), ("clamp_8",)))
+    assert found["load.pcap.rp0.clamp_8"].result == "failed"
+    assert "timeout, the load of partition 0 through pcap" in found["load.pcap.rp0.clamp_8"].detail
+    assert found["load.icap.rp0.clamp_8"].result == "passed"
+
+
+def test_a_network_that_is_wrong_names_the_layer_and_its_module() -> None:
+    class Wrong(Emulator):
+        """Its depthwise module loses a bit."""
+
+        def wait(self, *pending: Pending, timeout_s: float | None = None) -> Completion:
+            done = super().wait(*pending, timeout_s=timeout_s)
+            if pending[0].kind == "program":
+                data = self._region.memory.dram.data
+                data[:] = np.where(data == 99, 98, data)
+            return done
+
+    report = checked(Wrong("pynq-z2", memory_bytes=1 << 20))
+    network = results(report)["network"]
+    assert network.exit_code == 10
+    assert network.detail.startswith("selfcheck on emulator: layer n")
+    assert "computed by " in network.detail
