@@ -36,8 +36,8 @@ class Decoder(wiring.Component):
     Attributes:
         descriptor: In, from `start` to `done`.
         start: In, strobe.
-        done: Out, `work` is that of the descriptor; until the next `start`.
-        work: Out.
+        done: Out, until the next `start`.
+        work: Out, from the clock behind `done` on.
     """
 
     def __init__(self, operator: Operator) -> None:

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import Component
 from amaranth.sim import Simulator
 from numpy.typing import NDArray
 
-from fpga_rt.contract.command import COMMAND, CommandFlag
+from fpga_rt.contract.command import COMMAND
 from fpga_rt.errors import ExecutionError
 from fpga_rt.modules.module import Module
 from tests.hw.modules.streams import beats
@@ -20,13 +20,14 @@ _DECIDES = 300
 """Clocks in which a command that was started has come to an error."""
 
 
-def gateware_refuses(dut: Component, fields: Mapping[str, int], parameters: bytes) -> bool:
+def gateware_refuses(
+    dut: Component, fields: Mapping[str, int], parameters: bytes, *, streams: bool = False
+) -> bool:
     """Send a command and start it; return whether that is an error.
 
-    Weights that are streamed would be taken behind the start; they are not sent.
+    A module that `streams` takes weights behind the start; they are not sent.
     """
-    streamed = fields["flags"] & CommandFlag.STREAMED_WEIGHTS
-    count = fields["table_beats"] + (0 if streamed else fields["weights_beats"])
+    count = fields["table_beats"] + (0 if streams else fields["weights_beats"])
     words = (beats(parameters) + [0] * count)[:count]
     found = []
 

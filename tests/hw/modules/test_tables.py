@@ -80,7 +80,9 @@ def test_a_shift_of_more_than_fifteen_is_refused(name: str, pre_shift: int) -> N
     table = bytearray(parameters.table)
     table[PRE_SHIFT_BYTE] = pre_shift
     given = bytes(table) + parameters.weights
-    assert gateware_refuses(gateware(module), fields, given) == (pre_shift > 15)
+    streams = module.streams_weights
+    refused = gateware_refuses(gateware(module), fields, given, streams=streams)
+    assert refused == (pre_shift > 15)
     assert host_refuses(module, fields, bytes(table), parameters.weights) == (pre_shift > 15)
 
 

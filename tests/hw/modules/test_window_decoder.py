@@ -134,6 +134,7 @@ def decode(
             while not ctx.get(dut.done):
                 await ctx.tick()
                 clocks += 1
+            await ctx.tick()
             found.append((clocks, {name: ctx.get(getattr(dut.work, name)) for name in names}))
 
     simulator = Simulator(dut)

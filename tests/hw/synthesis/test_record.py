@@ -27,6 +27,7 @@ def _resources(name: str, family: str) -> Resources:
 def test_every_design_has_figures(name: str) -> None:
     for family in FAMILIES:
         assert _resources(name, family).lut > 0
+        assert load()[name][family]["yosys"]
     assert load()[name]["xc7"]["levels"] <= DEEPER.get(name, MOST_LEVELS)
 
 
