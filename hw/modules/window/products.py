@@ -16,8 +16,8 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 PRODUCT_BITS = 27
 """Of a product, signed."""
 LARGE_BITS = 24
-"""A first factor of more bits is large, and so is one with zeros for the digits that were taken.
-Products below 2**23 have none; if there is none, a product has less than `PRODUCT_BITS` bits."""
+"""A product is large if its first factor, with two zeros behind it for each digit of the second but
+one, has more bits. None below 2**23 is; one that is not has fewer bits than `PRODUCT_BITS`."""
 _FACTOR_BITS = 16
 
 
