@@ -7,10 +7,6 @@ A pblock is drawn in sites (`SLICE_X38Y0:SLICE_X45Y50`), but frames are as tall 
 and neighbouring columns share their interconnect. Vivado therefore keeps a programmable unit only
 when the pblock holds all of it, and takes every clock region it touches as a whole: a pblock that
 overhangs by one slice row is loaded with all frames of that row.
-
-Sites are numbered from the left over the columns that have fabric in some row, from the bottom over
-all rows. That equals the site numbers of the XC7Z020; it is inferred for the others, and nothing is
-said about a device whose columns do not add up to its data sheet.
 """
 
 from __future__ import annotations
@@ -20,44 +16,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fpga_rt.arch.devices import Device
-from fpga_rt.arch.families import BRAM, CLB, DSP, INT
+from fpga_rt.arch.families import INT
 from fpga_rt.arch.partials import Cell, stream_bytes
+from fpga_rt.arch.sites import SiteKind, SiteRange, check_numbering, numbered, site_kinds
 from fpga_rt.errors import PlanningError
 
 _RANGE = re.compile(r"([A-Z][A-Z0-9]*)_X(\d+)Y(\d+):([A-Z][A-Z0-9]*)_X(\d+)Y(\d+)")
 _EXAMPLE = "SLICE_X38Y0:SLICE_X45Y49"
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A kind of site: the column it lies in, sites across a column, sites up a clock region."""
-
-    column: str
-    across: int
-    height: int
-
-
-_SERIES7_SITES = {
-    "SLICE": _Kind(CLB, 2, 50),
-    "DSP48": _Kind(DSP, 1, 20),
-    "RAMB36": _Kind(BRAM, 1, 10),
-    "RAMB18": _Kind(BRAM, 1, 20),
-}
-_ULTRASCALE_SITES = {
-    "SLICE": _Kind(CLB, 1, 60),
-    "DSP48E2": _Kind(DSP, 1, 24),
-    "RAMB36": _Kind(BRAM, 1, 12),
-    "RAMB18": _Kind(BRAM, 1, 24),
-}
-
-
-@dataclass(frozen=True)
-class SiteRange:
-    """A rectangle of sites of one kind, corners included."""
-
-    kind: str
-    x: tuple[int, int]
-    y: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -127,7 +92,7 @@ def snap(device: Device, ranges: Iterable[SiteRange]) -> Snapped:
         PlanningError: The device's site numbers are not known, or no programmable unit is whole.
     """
     ranges = tuple(ranges)
-    _check_numbering(device)
+    check_numbering(device)
     inside, halves = _columns_inside(device, ranges)
     kept: set[Cell] = set()
     cut: set[int] = set(halves)
@@ -147,13 +112,9 @@ def snap(device: Device, ranges: Iterable[SiteRange]) -> Snapped:
     return Snapped(frozenset(kept), tuple(sorted(cut)), _part_rows(device, ranges, kept))
 
 
-def _sites(device: Device) -> dict[str, _Kind]:
-    return _ULTRASCALE_SITES if device.family.has_interconnect_columns else _SERIES7_SITES
-
-
 def _range(device: Device, text: str) -> SiteRange:
     found = _RANGE.fullmatch(text)
-    known = _sites(device)
+    known = site_kinds(device)
     if not found or found.group(1) != found.group(4) or found.group(1) not in known:
         raise PlanningError(
             f"pblock range {text!r}: expected two sites of one kind of {device.name} "
@@ -162,7 +123,7 @@ def _range(device: Device, text: str) -> SiteRange:
     x0, y0, x1, y1 = (int(found.group(i)) for i in (2, 3, 5, 6))
     kind = known[found.group(1)]
     rows = len(device.rows) * kind.height
-    columns = kind.across * len(_numbered(device, kind.column))
+    columns = kind.across * len(numbered(device, kind.column))
     if x0 > x1 or y0 > y1 or (columns and (x1 >= columns or y1 >= rows)):
         raise PlanningError(
             f"pblock range {text!r}: expected its lower left before its upper right, within "
@@ -171,30 +132,13 @@ def _range(device: Device, text: str) -> SiteRange:
     return SiteRange(found.group(1), (x0, x1), (y0, y1))
 
 
-def _check_numbering(device: Device) -> None:
-    if not device.rows or device.fabric_resources() != device.resources:
-        raise PlanningError(
-            f"pblock on {device.name}: its site numbers are not known, since some columns are "
-            "missing from its geometry; give --columns and --rows instead"
-        )
-
-
-def _numbered(device: Device, kind: str) -> list[int]:
-    """Return the columns of a kind in the order of their sites' X."""
-    return [
-        column
-        for column, found in enumerate(device.columns)
-        if found == kind and any(row.has_fabric(column) for row in device.rows)
-    ]
-
-
 def _columns_inside(device: Device, ranges: Iterable[SiteRange]) -> tuple[set[Cell], set[int]]:
     """Return the cells whose sites' X lie in a range, and the columns of which only a part does."""
     inside: set[Cell] = set()
     halves: set[int] = set()
     for found in ranges:
-        kind = _sites(device)[found.kind]
-        for number, column in enumerate(_numbered(device, kind.column)):
+        kind = site_kinds(device)[found.kind]
+        for number, column in enumerate(numbered(device, kind.column)):
             first, last = number * kind.across, (number + 1) * kind.across - 1
             if found.x[0] <= first and last <= found.x[1]:
                 rows = (device.row_of[name] for name, _ in _heights(found, kind))
@@ -204,7 +148,7 @@ def _columns_inside(device: Device, ranges: Iterable[SiteRange]) -> tuple[set[Ce
     return inside, halves
 
 
-def _heights(found: SiteRange, kind: _Kind) -> Iterator[tuple[str, int]]:
+def _heights(found: SiteRange, kind: SiteKind) -> Iterator[tuple[str, int]]:
     """Yield the rows that a range touches, and how many rows of sites it holds of each."""
     for number in range(found.y[0] // kind.height, found.y[1] // kind.height + 1):
         low, high = number * kind.height, (number + 1) * kind.height - 1
@@ -214,7 +158,7 @@ def _heights(found: SiteRange, kind: _Kind) -> Iterator[tuple[str, int]]:
 def _part_rows(device: Device, ranges: Iterable[SiteRange], kept: set[Cell]) -> tuple[PartRow, ...]:
     best: dict[str, tuple[int, int, str]] = {}
     for found in ranges:
-        kind = _sites(device)[found.kind]
+        kind = site_kinds(device)[found.kind]
         for name, covered in _heights(found, kind):
             before = best.get(name, (0, 1, ""))
             if covered * before[1] > before[0] * kind.height:
