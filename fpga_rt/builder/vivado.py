@@ -1,0 +1,79 @@
+"""Runs Vivado on a project."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from fpga_rt.builder.project import Project
+from fpga_rt.errors import ToolchainError
+
+PROGRAM = "vivado"
+LOG = "vivado.log"
+_PROGRESS = "fpga_rt: "
+_LAST_LINES = 5
+
+
+def find(project: Project, program: str | None = None) -> str:
+    """Return the path of the vendor's program: `program`, or the one on PATH.
+
+    Raises:
+        ToolchainError: it is not there.
+    """
+    found = shutil.which(program or PROGRAM)
+    if found is None:
+        where = f"{program} cannot be run" if program else f"{PROGRAM} is not on PATH"
+        raise ToolchainError(
+            f"{where}: install {project.tool} {project.tool_version} or newer with the device"
+            f" family of {project.part} (its free edition has it) and source its settings64.sh; or"
+            f" run `{' '.join(project.command)}` in this folder where it is installed, and take"
+            " over the results with `fpga-rt build --import`"
+        )
+    return found
+
+
+def run(project: Project, folder: Path, program: str, say: Callable[[str], None]) -> None:
+    """Run the project's command in its folder; all it prints goes to `vivado.log` there.
+
+    Args:
+        project: the project.
+        folder: where it lies.
+        program: the tool, as `find` returns it.
+        say: takes a line of progress.
+
+    Raises:
+        ToolchainError: the tool cannot be started or fails; the message ends with its last lines.
+    """
+    log = folder / LOG
+    errors: deque[str] = deque(maxlen=_LAST_LINES)
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    command = [program, *project.command[1:]]
+    try:
+        with (
+            log.open("w", encoding="utf-8") as file,
+            subprocess.Popen(
+                command, cwd=folder, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ) as process,
+        ):  # fmt: skip
+            for line in process.stdout or ():
+                file.write(line)
+                last.append(line.strip())
+                if line.startswith(("ERROR:", f"{_PROGRESS}error:")):
+                    errors.append(line.strip())
+                elif line.startswith(_PROGRESS):
+                    say(line.removeprefix(_PROGRESS).rstrip())
+            code = process.wait()
+    except OSError as error:
+        raise ToolchainError(
+            f"{program} cannot be run: {error.strerror}; check the path and its permissions"
+        ) from error
+    if code:
+        said = " | ".join(errors or last) or "nothing"
+        raise ToolchainError(
+            f"{project.tool} stopped with exit code {code} on {folder}: {said}; all of it is in"
+            f" {log}, and another run goes on where this one stopped"
+        )
