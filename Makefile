@@ -3,8 +3,9 @@
 PYTHON ?= python3
 EXTRAS := onnx,tflite,torch,serve,study,sim,formal,dev
 # What the simulation needs besides: a C++ compiler for Verilator, and Icarus for its four values;
-# what the tests of the device `pynq` need: FUSE, for a board's kernel.
-SYSTEM_PACKAGES := g++ iverilog fuse3=fusermount3
+# what the tests of the device `pynq` need: FUSE, for a board's kernel; and Tcl, for the scripts that
+# vendor tools run.
+SYSTEM_PACKAGES := g++ iverilog fuse3=fusermount3 tcl=tclsh
 RUN := .venv/bin/python -m
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 8
 
