@@ -24,6 +24,7 @@ _COMMANDS = {
     "selfcheck": "check a device, measure it, and write a report to send or calibrate by",
     "calibrate": "replace parameters of a board's model by measured ones",
     "demo": "run the demo network: tables, timeline picture, trace, report",
+    "build": "write, run and import a vendor tool's project for a board's bitstreams",
     "pynq-server": "a simulated board for unmodified PYNQ programs",
     "bitstream": "read, verify, compare, shrink, size and register configuration files",
     "geometry": "derive the geometry of a device",

@@ -1,0 +1,177 @@
+"""`fpga-rt build`: a vendor tool's project for a board, its run, and what becomes of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fpga_rt.arch.boards import Board, board
+from fpga_rt.cli.options import DEFAULT_BOARD
+
+if TYPE_CHECKING:
+    from fpga_rt.builder.project import Project
+    from fpga_rt.builder.results import Results
+
+_TOOL = "vivado"
+_PROCESSOR_MHZ = 1000
+"""Of the PLL that the processors divide for the clock of the logic."""
+
+
+def clock(text: str) -> int:
+    """Return a period in picoseconds from a frequency in MHz that the processor can make.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        mhz = float(text)
+        divisor = round(_PROCESSOR_MHZ / mhz)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        mhz, divisor = 0.0, 0
+    if divisor < 1 or abs(_PROCESSOR_MHZ / divisor - mhz) > mhz / 1000:
+        raise argparse.ArgumentTypeError(
+            f"got {text!r}, expected MHz that the processor makes of {_PROCESSOR_MHZ}: 142.86, 125,"
+            " 111.11, 100 ..."
+        )
+    return divisor * 1_000_000 // _PROCESSOR_MHZ
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument(
+        "modules", nargs="*", metavar="MODULE[@PARTITION] | FILE.frt",
+        help="what to build: a module for every partition that it fits or for one, or what an"
+        " archive loads; by default every installed module for every partition that it fits",
+    )  # fmt: skip
+    parser.add_argument(
+        "--board", default=DEFAULT_BOARD, help=f"board name, {DEFAULT_BOARD} by default"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR",
+        help="folder of the project; what the tool has built there is kept and not built again",
+    )  # fmt: skip
+    parser.add_argument(
+        "--initial", action="append", default=[], metavar="MODULE@PARTITION",
+        help="module that is in a partition while the static region is implemented; the one that"
+        " fills it most, by default",
+    )  # fmt: skip
+    parser.add_argument(
+        "--clock", type=clock, metavar="MHZ",
+        help="compute clock, when that of the board cannot be met: 1000 MHz over a whole number",
+    )  # fmt: skip
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--run", action="store_true", help="run the tool, and import the results")
+    action.add_argument(
+        "--import", action="store_true", dest="take",
+        help="import what the tool has built in DIR, for instance on another machine",
+    )  # fmt: skip
+    parser.add_argument(
+        "--vivado", metavar="PROGRAM", help="the tool to run; `vivado` on PATH by default"
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("bitstreams"), metavar="ROOT",
+        help="folder of all manifests, `bitstreams` by default",
+    )  # fmt: skip
+    parser.add_argument(
+        "--replace", action="store_true", help="replace other bitstreams registered there"
+    )
+    parser.add_argument("--json", action="store_true", help="print the project as JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the project, and with --run or --import register what became of it."""
+    from fpga_rt.builder import folder as projects
+    from fpga_rt.builder import vivado
+
+    folder: Path = arguments.output
+    if arguments.take:
+        project = projects.read(folder)
+        _take(project, folder, arguments)
+        return
+    project = _project(arguments)
+    program = vivado.find(project, arguments.vivado) if arguments.run else ""
+    projects.write(project, folder)
+    _describe(project, folder, arguments)
+    if arguments.run:
+        vivado.run(project, folder, program, lambda line: print(line, file=sys.stderr))
+        _take(project, folder, arguments)
+
+
+def _project(arguments: argparse.Namespace) -> Project:
+    from fpga_rt.builder.choice import choose
+    from fpga_rt.builder.registry import builder
+
+    target = _board(arguments.board, arguments.clock)
+    make = builder(_TOOL)
+    choice = choose(target, _wanted(target, arguments.modules), arguments.initial)
+    count = len(choice.modules)
+    print(f"making Verilog of the static region and {count} modules: minutes", file=sys.stderr)
+    return make(target, choice)
+
+
+def _board(name: str, clock_ps: int | None) -> Board:
+    found = board(name)
+    return found if clock_ps is None else replace(found, clock_ps=clock_ps)
+
+
+def _wanted(target: Board, arguments: Sequence[str]) -> list[str]:
+    """Return modules and their partitions, those of archives included."""
+    from fpga_rt import api
+    from fpga_rt.errors import PlanningError
+
+    wanted: list[str] = []
+    for argument in arguments:
+        if Path(argument).suffix != ".frt":
+            wanted.append(argument)
+            continue
+        deployment = api.load(Path(argument))
+        if deployment.board != target.name:
+            raise PlanningError(
+                f"{argument} was compiled for {deployment.board}, expected {target.name}; compile"
+                f" it with --board {target.name}, or build for --board {deployment.board}"
+            )
+        wanted += [f"{name}@{target.partitions[i].name}" for i, name in sorted(deployment.loads)]
+    return wanted
+
+
+def _describe(project: Project, folder: Path, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        print(json.dumps(json.loads(project.encode()), indent=2))
+        return
+    names = sorted({run.module for run in project.runs})
+    print(f"{arguments.board} ({project.part}), compute clock {1e6 / project.clock_ps:.2f} MHz")
+    print(f"  static region  sources {project.source_id:08x}")
+    print(f"  modules        {', '.join(names)}")
+    print(f"  bitstreams     1 full, {len(project.blanks)} blank, {len(project.runs)} of modules")
+    print(f"written: {folder}, a project for {project.tool} {project.tool_version} or newer")
+    if not arguments.run:
+        print(f"next: cd {folder} && {' '.join(project.command)}")
+
+
+def _take(project: Project, folder: Path, arguments: argparse.Namespace) -> None:
+    """Register what the tool has built, and write the overlay."""
+    from fpga_rt.builder.results import collect, keep
+
+    target = _board(project.board, project.clock_ps)
+    results = collect(project, folder, target)
+    kept = keep(results, arguments.root, replacing=arguments.replace)
+    overlay = _export(results, folder / "overlay", target)
+    print(f"verified: the static region {results.static_id:016x} and {len(kept)} partials")
+    print(f"registered below {arguments.root / target.name}")
+    print(f"written: {overlay}, the folder for the board")
+
+
+def _export(results: Results, folder: Path, target: Board) -> Path:
+    from fpga_rt.builder.overlay import export, with_port_widths
+    from fpga_rt.serve.designs import overlay_name
+    from fpga_rt.serve.hwh import static_region_range, write_hwh
+
+    name = overlay_name(target)
+    hwh = write_hwh(target, [static_region_range(target)], name)
+    export(results, folder, name, with_port_widths(hwh, target))
+    return folder
