@@ -63,3 +63,18 @@ class DifferenceError(FpgaRtError):
     """A device computed other values than the golden execution of the same network."""
 
     exit_code = 10
+
+
+class UpdateError(FpgaRtError):
+    """An update was refused, or failed its self-test; what the device runs has not changed.
+
+    `reason` is a word for machines: `damaged`, `unsigned`, `signature`, `network`, `contract`,
+    `version`, `base`, `target`, `vectors`, `quota`, `self-test`, `store` or `busy`.
+    """
+
+    exit_code = 11
+
+    def __init__(self, message: str, reason: str) -> None:
+        """Keep the message and the word for its reason."""
+        super().__init__(message)
+        self.reason = reason

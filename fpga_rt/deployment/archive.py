@@ -90,13 +90,51 @@ def write(deployment: Deployment, path: str | os.PathLike[str]) -> None:
         ArtifactError: the file cannot be written, or a block or bitstream that the
             deployment names is missing or not what its digest says.
     """
+    write_atomically(path, encode(deployment))
+
+
+def encode(deployment: Deployment) -> list[bytes]:
+    """Return the parts of an archive: header, manifest, every content once, and the trailer.
+
+    Equal deployments give equal parts, so the trailer is a deployment's identity.
+
+    Raises:
+        ArtifactError: a block or bitstream that the deployment names is missing or not what its
+            digest says.
+    """
     _check_references(deployment)
     document, contents = serialise.encode(deployment)
     parts = _parts(document, contents)
     trailer = hashlib.sha256()
     for part in parts:
         trailer.update(part)
-    write_atomically(path, [*parts, trailer.digest()])
+    return [*parts, trailer.digest()]
+
+
+def decode(data: bytes) -> Deployment:
+    """Return the deployment that the bytes of an archive hold; see `read`.
+
+    Raises:
+        ArtifactError: they are no archive, of another version, or damaged.
+    """
+    _check_length(data)
+    view = memoryview(data)
+    _check_trailer(view)
+    return _decode(view)
+
+
+def content_digests(head: bytes) -> list[str]:
+    """Return the SHA-256 of every content of an archive in order, from its header and manifest.
+
+    Contents of no bytes are left out.
+
+    Raises:
+        ArtifactError: the manifest is damaged.
+    """
+    manifest, _ = _manifest(memoryview(head))
+    table = serialise.decode(Contents, {"contents": manifest["contents"]})
+    filled = {e.offset_bytes: e.sha256 for e in table.contents.values() if e.size_bytes}
+    return [filled[offset] for offset in sorted(filled)]
 
 
 def read(path: str | os.PathLike[str]) -> Deployment:
@@ -109,9 +147,7 @@ def read(path: str | os.PathLike[str]) -> Deployment:
     """
     path = Path(path)
     try:
-        data = memoryview(_load(path))
-        _check_trailer(data)
-        return _decode(data)
+        return decode(_load(path))
     except ArtifactError as error:
         raise ArtifactError(f"{path}: {error}") from error
 
@@ -174,15 +210,13 @@ def _flatten(content: Content) -> tuple[bytes, str, tuple[int, ...]]:
 
 
 def _load(path: Path) -> bytes:
-    """Return the bytes of a file that starts with the magic and is as long as its header says."""
+    """Return the bytes of a file that starts with the magic."""
     try:
-        data = _load_regular(path)
+        return _load_regular(path)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(f"no such file; make it first: {_COMPILE}") from error
     except OSError as error:
         raise ArtifactError(f"cannot be read, {error.strerror}; check its permissions") from error
-    _check_length(data)
-    return data
 
 
 def _load_regular(path: Path) -> bytes:

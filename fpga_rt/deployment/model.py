@@ -143,6 +143,27 @@ class Deployment:
         """Return the identities of the modules that a launch needs, by partition index."""
         return {p: self.module_ids[name] for p, name in launch.modules.items()}
 
+    def same_program(self, other: Deployment) -> bool:
+        """Tell whether another deployment differs in its network's parameters at most.
+
+        Then its blocks have the places and lengths of this one's, and the same commands, modules
+        and bitstreams run it.
+        """
+        mine, its = (
+            (
+                deployment.board,
+                deployment.map_id,
+                deployment.segments,
+                deployment.host_nodes,
+                dict(deployment.module_ids),
+                dict(deployment.loads),
+                [(dict(launch.modules), dict(launch.rings)) for launch in deployment.launches],
+                [_places(launch) for launch in deployment.launches],
+            )
+            for deployment in (self, other)
+        )
+        return mine == its
+
     @property
     def module_changes(self) -> int:
         """Loads that one pass over the launches needs after the first, module by module."""
@@ -153,3 +174,8 @@ class Deployment:
                 changes += partition in resident and resident[partition] != module
                 resident[partition] = module
         return changes
+
+
+def _places(launch: Launch) -> list[tuple[int, int]]:
+    blocks = (block for step in launch.steps for block in (*step.weights, *step.tables))
+    return [(block.offset, block.size_bytes) for block in blocks]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,14 +13,7 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Buffer, Device, Staged
 from fpga_rt.errors import DeviceError, ExecutionError, FpgaRtError
 from fpga_rt.planner.binding import bind
-
-
-@dataclass(frozen=True)
-class Bank:
-    """One version of the parameters in device memory."""
-
-    weights: Buffer
-    tables: Buffer
+from fpga_rt.runtime.banks import Banks
 
 
 class LoadedModel:
@@ -48,16 +39,14 @@ class LoadedModel:
                 f" {deployment.map_id:#010x}, this version has {STATIC_REGION.map_id:#010x};"
                 " compile it again"
             )
-        self.deployment = deployment
         self.index = index
         self._device = device
-        self.bank = 0
         self._buffers: list[Buffer] = []
         self._io: list[Buffer] = []
         self._batch = 0
         self.staged: dict[tuple[int, str], Staged] = {}
+        self.banks = Banks(device, deployment)
         try:
-            self.banks = [Bank(self._upload("weights"), self._upload("tables"))]
             self._rings = [
                 {p: self._store(ring) for p, ring in launch.rings.items()}
                 for launch in deployment.launches
@@ -76,6 +65,11 @@ class LoadedModel:
             align(segments.output_bytes),
             align(segments.features_bytes),
         )
+
+    @property
+    def deployment(self) -> Deployment:
+        """What inferences that begin now run."""
+        return self.banks.deployment
 
     @property
     def parameter_bytes(self) -> int:
@@ -112,10 +106,11 @@ class LoadedModel:
         rows.reshape(len(codes), -1)[:, : flat.shape[1]] = flat
         buffer.flush()
 
-    def read_output(self, batch: int) -> NDArray[np.int8]:
-        """Return the output codes (N, H, W, C) of a batch, host operations included."""
+    def read_output(self, batch: int, number: int) -> NDArray[np.int8]:
+        """Return the output codes (N, H, W, C) of a batch that read a bank, host work included."""
         rows = self.read_segment(Segment.OUTPUT, batch)
-        return self._finish(rows[:, : self.deployment.segments.output_bytes])
+        deployment = self.banks[number].deployment
+        return _finish(deployment, rows[:, : deployment.segments.output_bytes])
 
     def read_segment(self, segment: Segment, batch: int) -> NDArray[np.int8]:
         """Return what the INPUT, OUTPUT or FEATURES of a batch hold, (N, bytes).
@@ -139,21 +134,13 @@ class LoadedModel:
     def free(self) -> None:
         """Give all device memory back; freeing twice is harmless."""
         self._release()
+        self.banks.free()
         buffers, self._buffers = self._buffers, []
         for buffer in buffers:
             buffer.free()
         for staged in self.staged.values():
             self._device.unstage(staged)
         self.staged = {}
-
-    def _finish(self, codes: NDArray[np.int8]) -> NDArray[np.int8]:
-        network = self.deployment.network
-        nodes = network.nodes[len(network.nodes) - self.deployment.host_nodes :]
-        last = nodes[0].inputs[0] if nodes else network.output
-        values = codes.reshape(len(codes), *network.tensors[last].shape)
-        for node in nodes:
-            values = node.operation.apply(values)  # type: ignore[call-arg]
-        return values
 
     def _reserve(self, batch: int) -> None:
         """Grow the buffers to a batch; feature maps in DRAM only when they do not fit on chip."""
@@ -177,12 +164,20 @@ class LoadedModel:
         for buffer in buffers:
             buffer.free()
 
-    def _upload(self, kind: str) -> Buffer:
-        return self._store(self.deployment.image("weights" if kind == "weights" else "tables"))
-
     def _store(self, data: bytes) -> Buffer:
         buffer = self._device.allocate(max(len(data), 1))
         self._buffers.append(buffer)
         buffer.view[: len(data)] = np.frombuffer(data, np.uint8)
         buffer.flush()
         return buffer
+
+
+def _finish(deployment: Deployment, codes: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Do the host's part of a network."""
+    network = deployment.network
+    nodes = network.nodes[len(network.nodes) - deployment.host_nodes :]
+    last = nodes[0].inputs[0] if nodes else network.output
+    values = codes.reshape(len(codes), *network.tensors[last].shape)
+    for node in nodes:
+        values = node.operation.apply(values)  # type: ignore[call-arg]
+    return values

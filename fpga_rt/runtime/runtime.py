@@ -32,10 +32,14 @@ Codes = NDArray[np.int8]
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A batch of input codes (N, H, W, C) for a loaded model."""
+    """A batch of input codes (N, H, W, C) for a loaded model, and the parameter bank to read.
+
+    The bank is the one that the model is using when the request begins, unless given.
+    """
 
     model: LoadedModel
     codes: Codes
+    bank: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +81,7 @@ class Runtime:
         self.log = Log()
         self.timeout_s = timeout_s
         self._models: list[LoadedModel] = []
+        self._loaded = 0
         self._staged: dict[tuple[int, int], tuple[str, Staged]] = {}
         port = port or device.capabilities.board.default_port
         self._swapper = Swapper(device, port, self.log, timeout_s)
@@ -114,12 +119,30 @@ class Runtime:
             DeviceError: it is for another board, or device memory is full.
             ArtifactError: a bitstream is refused.
         """
-        model = LoadedModel(self.device, deployment, len(self._models))
+        model = LoadedModel(self.device, deployment, self._loaded)
+        self._loaded += 1
         self._models.append(model)
-        for (partition, module), staged in model.staged.items():
-            self._staged[partition, staged.module_id] = (module, staged)
+        self._stage(model)
         self.log.parameter_bytes += model.parameter_bytes
         return model
+
+    def unload(self, model: LoadedModel) -> None:
+        """Give the device memory of a model back; its modules stay in place until others come.
+
+        Raises:
+            ExecutionError: it is not loaded here.
+        """
+        if model not in self._models:
+            raise ExecutionError(
+                f"network {model.deployment.network.name} is not loaded in this runtime"
+            )
+        with suppress(FpgaRtError):
+            self._swapper.finish()
+        self._models.remove(model)
+        self._staged.clear()
+        for other in self._models:
+            self._stage(other)
+        model.free()
 
     def activate(self, model: LoadedModel, module: str, partition: int) -> Handle:
         """Have a module of a model active in a partition and return a handle to it.
@@ -188,6 +211,11 @@ class Runtime:
         finally:
             executor.drain()
         return executor.results
+
+    def _stage(self, model: LoadedModel) -> None:
+        """Note which bitstream brings each module of a model."""
+        for (partition, module), staged in model.staged.items():
+            self._staged[partition, staged.module_id] = (module, staged)
 
     def _check(self, number: int, request: Request) -> None:
         network = request.model.deployment.network
@@ -267,7 +295,9 @@ class _DeviceExecutor:
         model = request.model
         if job.launch == 0:
             model.write_input(request.codes)
-            self._bank = model.bank  # for all launches: no inference mixes two versions
+            self._bank = model.banks.begin(
+                request.bank
+            )  # all launches: no inference mixes versions
         self._job, self._wanted_ps = job, None
         self._program = self._device.submit(model.submission(job.launch, job.batch, self._bank))
 
@@ -297,6 +327,8 @@ class _DeviceExecutor:
         if program is not None:
             with suppress(FpgaRtError):
                 self._device.wait(program, timeout_s=self._timeout_s)
+        for request in self._requests:
+            request.model.banks.end()
 
     def _finish_swap(self, completed: bool) -> None:
         before = len(self._log.swaps)
@@ -338,7 +370,9 @@ class _DeviceExecutor:
         for partition in job.modules:
             self._note_first_result(partition, completion)
         if job.launch == len(model.deployment.launches) - 1:
-            self.results.append(Result(model.read_output(job.batch), completion.bank))
+            codes = model.read_output(job.batch, self._bank)
+            model.banks.end()
+            self.results.append(Result(codes, completion.bank))
             ended = self._device.now_ps()
             self._log.requests.append(
                 RequestRecord(

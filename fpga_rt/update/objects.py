@@ -1,0 +1,80 @@
+"""Contents on a disk under their SHA-256: each is there once, and whole, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from fpga_rt.deployment.model import digest
+from fpga_rt.errors import UpdateError
+from fpga_rt.update.files import Files
+
+FOLDER = "objects"
+_UNFINISHED = "writing-"
+
+
+class Objects:
+    """The contents in a store."""
+
+    def __init__(self, files: Files) -> None:
+        """Keep them in a folder of `files`."""
+        self._files = files
+
+    @property
+    def size_bytes(self) -> int:
+        """What all of them take."""
+        return sum(self._files.size(_path(name)) or 0 for name in self._files.names(FOLDER))
+
+    def missing_bytes(self, contents: Iterable[bytes]) -> int:
+        """Return what `put` would write of contents."""
+        new = {digest(data): len(data) for data in contents}
+        return sum(n for name, n in new.items() if self._files.size(_path(name)) is None)
+
+    def put(self, contents: Iterable[bytes]) -> None:
+        """Write those contents that are not there; all of them last when it returns."""
+        written = False
+        for data in contents:
+            name = digest(data)
+            if self._files.size(_path(name)) is not None:
+                continue
+            unfinished = _path(_UNFINISHED + name)
+            self._files.write(unfinished, data)
+            self._files.sync(unfinished)
+            self._files.rename(unfinished, _path(name))
+            written = True
+        if written:
+            self._files.sync_folder(FOLDER)
+
+    def get(self, name: str) -> bytes:
+        """Return a content.
+
+        Raises:
+            UpdateError: it is missing, or not what its name says.
+        """
+        try:
+            data = self._files.read(_path(name))
+        except OSError as error:
+            problem = error.strerror or str(error)
+        else:
+            if digest(data) == name:
+                return data
+            problem = f"its SHA-256 is {digest(data)}"
+        raise UpdateError(
+            f"the store {self._files} is damaged: object {name} cannot be used ({problem}); roll"
+            " back, or install the network again in another folder",
+            "store",
+        )
+
+    def keep(self, names: Collection[str]) -> int:
+        """Remove every other content, and what was left half-written; return the bytes freed."""
+        freed = 0
+        for name in self._files.names(FOLDER):
+            if name not in names:
+                freed += self._files.size(_path(name)) or 0
+                self._files.remove(_path(name))
+        if freed:
+            self._files.sync_folder(FOLDER)
+        return freed
+
+
+def _path(name: str) -> str:
+    return f"{FOLDER}/{name}"
