@@ -26,6 +26,7 @@ _COMMANDS = {
     "demo": "run the demo network: tables, timeline picture, trace, report",
     "build": "write, run and import a vendor tool's project for a board's bitstreams",
     "pynq-server": "a simulated board for unmodified PYNQ programs",
+    "update": "send a running network a few kilobytes of parameters, signed",
     "bitstream": "read, verify, compare, shrink, size and register configuration files",
     "geometry": "derive the geometry of a device",
 }

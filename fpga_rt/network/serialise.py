@@ -52,7 +52,7 @@ def encode(record: object) -> tuple[dict[str, Json], list[tuple[str, Content]]]:
     """
     contents: list[tuple[str, Content]] = []
     kind = type(record)
-    document = _Record(kind).encode(record, kind.__name__.lower(), contents)
+    document = cast("dict[str, Json]", _codec(kind).encode(record, kind.__name__.lower(), contents))
     return document, contents
 
 
@@ -67,7 +67,7 @@ def decode(
         ArtifactError: a key or a content is missing or unknown, a value has another type, or the
             record is not valid.
     """
-    return cast("_Record_T", _Record(kind).decode(document, kind.__name__.lower(), contents))
+    return cast("_Record_T", _codec(kind).decode(document, kind.__name__.lower(), contents))
 
 
 class _Codec(Protocol):

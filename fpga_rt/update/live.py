@@ -13,7 +13,7 @@ on the disk, and the next inference reads the new bank.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -126,30 +126,32 @@ class Live:
 class Update:
     """An update on its way, in steps between which a program may do something else.
 
-    A step is bounded by what it has to compute or to write, never by waiting for the end of another
-    inference than the one that runs. An update that is dropped half-way has changed nothing.
+    A step is bounded by what it has to compute or to write, never by waiting for more than the
+    inference that runs. An update that is dropped half-way has changed nothing.
+
+    Attributes:
+        result: what the update did, None until it has been applied.
+        needs_device: whether the next step waits for the inference that runs, if one does.
     """
 
     def __init__(self, store: Store, placed: Placed, package: bytes) -> None:
         """Begin; nothing is done before the first step."""
+        self.result: Applied | None = None
+        self.needs_device = False
         self._store = store
         self._placed = placed
-        self._result: Applied | None = None
         self._steps = self._carry_out(package)
 
-    @property
-    def done(self) -> bool:
-        """Whether the update has been applied."""
-        return self._result is not None
-
     def step(self) -> bool:
-        """Do the next step; False when that was the last one.
+        """Do the next step; False when there was none left to do.
 
         Raises:
             UpdateError: the update was refused, or failed its self-test; nothing has changed.
             ToolchainError: what verifies signatures is not installed.
         """
-        return next(self._steps, None) is not None
+        needs_device = next(self._steps, None)
+        self.needs_device = bool(needs_device)
+        return needs_device is not None
 
     def finish(self) -> Applied:
         """Do all steps that are left, and return what the update did.
@@ -160,35 +162,32 @@ class Update:
         """
         while self.step():
             pass
-        if self._result is None:
-            raise UpdateError("the update was refused before; begin it again", "store")
-        return self._result
+        if self.result is None:
+            raise UpdateError("the update was given up before; begin it again", "busy")
+        return self.result
 
     def cancel(self) -> None:
         """Give the update up, unless it has been applied."""
         self._steps.close()
 
-    def _carry_out(self, data: bytes) -> Generator[str, None, None]:
+    def _carry_out(self, data: bytes) -> Generator[bool, None, None]:
+        """Carry the update out; what is given between steps says whether the next needs the device.
+
+        Disk and device change together in the end: whoever drops this after the commit still gets
+        the new version.
+        """
         store, placed, replaced = self._store, self._placed, self._placed.number
         candidate = store.admit(data)
-        yield "admitted"
+        yield False
         with store.changing():
             store.stage(candidate)
             place: Place | None = None
             try:
-                yield "staged"
+                yield not candidate.package.changes.parameters_only
                 place = placed.put(candidate.deployment)
-                yield "written"
-                vectors = store.vectors
-                took_ps = 0
-                outputs = []
-                for part in self._parts(candidate, vectors):
-                    output, part_ps = placed.outputs(place, part)
-                    outputs.append(output)
-                    took_ps += part_ps
-                    yield "tested"
-                _compare(candidate, vectors, np.concatenate(outputs))
+                took_ps = yield from self._test(candidate, place)
                 store.commit(candidate)
+                yield True
             except UpdateError as error:
                 self._abandon(candidate, place, error.reason)
                 raise
@@ -199,24 +198,37 @@ class Update:
                 self._abandon(candidate, place, "interrupted")
                 raise
             placed.switch(place, candidate.version.number)
-        self._result = Applied(
+        self.result = Applied(
             candidate.version.number,
             replaced,
             candidate.package_bytes,
             place.model.parameter_bytes,
             not candidate.package.changes.parameters_only,
-            len(vectors),
+            store.state.vectors_count,
             took_ps,
         )
 
-    @staticmethod
-    def _parts(candidate: Candidate, vectors: Codes) -> Sequence[Codes]:
-        """Return test vectors in parts that run between two inferences.
+    def _test(self, candidate: Candidate, place: Place) -> Generator[bool, None, int]:
+        """Run the test vectors, a step for each, and return the device time that they took.
 
-        One by one; but all together where modules must be swapped for them.
+        Where modules must be swapped for them they run in one step.
+
+        Raises:
+            UpdateError: an output is not what the version's maker computed.
+            FpgaRtError: a program or a swap failed.
         """
+        vectors = self._store.vectors
         only_parameters = candidate.package.changes.parameters_only
-        return np.split(vectors, len(vectors)) if only_parameters else [vectors]
+        parts = np.split(vectors, len(vectors)) if only_parameters else [vectors]
+        outputs, total_ps = [], 0
+        for part in parts:
+            yield True
+            output, took_ps = self._placed.outputs(place, part)
+            outputs.append(output)
+            total_ps += took_ps
+        yield False
+        _compare(candidate, vectors, np.concatenate(outputs))
+        return total_ps
 
     def _abandon(self, candidate: Candidate, place: Place | None, why: str) -> None:
         """Leave disk and device with the version before; or with the new one if that is committed.

@@ -22,7 +22,7 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the network: its number, and the digests of its archive and the archive's head."""
+    """A version of the network: number, digest of its archive, digest of the archive's head."""
 
     number: int
     archive: str

@@ -1,0 +1,72 @@
+"""`fpga-rt update inspect`: what a package holds, and who signed it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from fpga_rt.cli.update.arguments import add_json, add_package, read_package
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    add_package(parser)
+    parser.add_argument(
+        "--trust", type=Path, action="append", metavar="OWNER.pub",
+        help="refuse it unless this key, or another one given, has signed it",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print it."""
+    from fpga_rt.update.package import Package, sealed
+
+    data = read_package(arguments.package)
+    envelope = sealed(data)
+    if arguments.trust:
+        from fpga_rt.update.ed25519 import read_public_key
+
+        package, _ = envelope.open([read_public_key(path) for path in arguments.trust])
+    else:
+        package, _ = envelope.peek()
+    result = {
+        "file": str(arguments.package),
+        "bytes": len(data),
+        **{name: getattr(package, name) for name in Package.__dataclass_fields__},
+    }
+    changes = package.changes
+    result["changes"] = {
+        "arrays": len(changes.rows) + len(changes.arrays),
+        "numbers": len(changes.values),
+        "new_structure": bool(changes.network),
+        "new_program": bool(changes.program),
+    }
+    signed = envelope.key_id.hex() if envelope.signature else None
+    result["signature"] = {"key": signed, "checked": bool(arguments.trust)}
+    print(json.dumps(result, indent=2) if arguments.json else _text(result))
+
+
+def _text(result: dict[str, Any]) -> str:
+    changes, signature = result["changes"], result["signature"]
+    kind = "parameters only"
+    if changes["new_program"]:
+        kind = "a new program"
+    elif changes["new_structure"]:
+        kind = "parameters under another description"
+    checked = "checked" if signature["checked"] else "NOT checked, name a key with --trust"
+    signed = f"key {signature['key']}, {checked}" if signature["key"] else "nobody"
+    lines = [
+        f"{result['file']}: version {result['version']} of {result['network']} on"
+        f" {result['board']}, {result['bytes']:,} bytes",
+        f"  signed by  {signed}",
+        f"  changes    {kind}: rows of {changes['arrays']} arrays, {changes['numbers']} numbers",
+        f"  from       archive {result['base']}",
+        f"  to         archive {result['target']}",
+        f"  self-test  vectors {result['vectors'][:16]}, outputs {result['outputs'][:16]}",
+    ]
+    if result["note"]:
+        lines.append(f"  note       {result['note']}")
+    return "\n".join(lines)
