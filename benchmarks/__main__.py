@@ -38,6 +38,7 @@ BENCHMARKS = (
     "simulation",
     "nngen",
     "networks",
+    "update_campaign",
 )
 
 

@@ -1,0 +1,161 @@
+"""`fpga-rt update`: from keys to a rollback, on the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fpga_rt
+from fpga_rt.network.graph import Network
+from tests.cli.conftest import Answer, Cli
+from tests.random_networks import Builder
+from tests.update.networks import drifted
+
+pytest.importorskip("cryptography")
+
+
+@pytest.fixture
+def update(
+    cli: Cli, network: Network, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Cli:
+    """Return `fpga-rt update` in a folder with an owner's keys, a store and what it may become."""
+    monkeypatch.chdir(tmp_path)
+    changed = drifted(network, 3)
+    fpga_rt.save(fpga_rt.compile(changed, "pynq-z2", 2), "new.frt")
+
+    def run(*arguments: object) -> Answer:
+        return cli("update", *arguments)
+
+    assert run("key", "owner").code == 0
+    assert run("install", "store", archive, "--trust", "owner.pub").code == 0
+    return run
+
+
+def _make(update: Cli, version: int, *more: object) -> Answer:
+    files = ("small.frt", "new.frt", "-o", "up.fru")
+    return update("make", *files, "--version", version, "--key", "owner.key", *more)
+
+
+def _json(answer: Answer) -> dict[str, Any]:
+    assert (answer.code, answer.err) == (0, "")
+    found: dict[str, Any] = json.loads(answer.out)
+    return found
+
+
+def test_the_whole_way(update: Cli, network: Network, cli: Cli, data: Path) -> None:
+    made = _json(_make(update, 2, "--json", "--note", "dusk", "--archive", "target.frt"))
+    assert made["bytes"] == Path("up.fru").stat().st_size < made["parameter_bytes"]
+    assert (made["new_program"], made["archive"]) == (None, "target.frt")
+    seen = _json(update("inspect", "up.fru", "--trust", "owner.pub", "--json"))
+    assert (seen["network"], seen["version"], seen["note"]) == ("small", 2, "dusk")
+    assert seen["signature"] == {"key": made["key"], "checked": True}
+    assert seen["changes"]["new_program"] is False
+    applied = _json(update("apply", "store", "up.fru", "--json"))
+    assert (applied["version"], applied["replaced"], applied["device"]) == (2, 1, "emulator")
+    assert (applied["clock"], applied["origin"]) == ("virtual", "modelled")
+    assert applied["self_test_us"] > 0
+    status = _json(update("status", "store", "--json"))
+    assert (status["version"], status["previous"], status["highest"]) == (2, 1, 2)
+    assert update("export", "store", "-o", "now.frt").code == 0
+    assert Path("now.frt").read_bytes() == Path("target.frt").read_bytes()
+    assert cli("run", "now.frt", "--input", data).code == 0
+    back = update("rollback", "store")
+    assert back.out == ("store: version 2 was rolled back to 1; versions above 2 are taken\n")
+    assert update("export", "store", "-o", "now.frt").code == 0
+    assert Path("now.frt").read_bytes() == Path("small.frt").read_bytes()
+
+
+def test_texts(update: Cli) -> None:
+    assert "parameters only: devices switch between two inferences" in _make(update, 2).out
+    text = update("inspect", "up.fru").out
+    assert "NOT checked, name a key with --trust" in text
+    assert "parameters only: rows of" in text
+    text = update("apply", "store", "up.fru").out
+    assert text.startswith("version 2 replaced version 1: parameters only\n")
+    assert "4 test vectors right in" in text
+    assert "on emulator (virtual clock, modelled)" in text
+    text = update("status", "store").out
+    assert "last       version 2 replaced version 1" in text
+    assert "rollback   to version 1" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda data: data[:-1], "it is truncated"),
+        (lambda data: data[:100] + b"\0" + data[101:], "was changed after it was signed"),
+        (lambda data: b"", "up.fru is empty, expected an update package"),
+    ],
+)
+def test_refusals(update: Cli, change: Callable[[bytes], bytes], text: str) -> None:
+    _make(update, 2)
+    path = Path("up.fru")
+    path.write_bytes(change(path.read_bytes()))
+    before = {p: p.read_bytes() for p in Path("store").rglob("*") if p.is_file()}
+    answer = update("apply", "store", "up.fru")
+    assert (answer.code, answer.out) == (11, "")
+    assert text in answer.err
+    assert before == {p: p.read_bytes() for p in Path("store").rglob("*") if p.is_file()}
+
+
+def test_a_replay_is_refused(update: Cli) -> None:
+    _make(update, 2)
+    update("apply", "store", "up.fru")
+    answer = update("apply", "store", "up.fru")
+    assert answer.code == 11
+    assert "this device has had version 2 already and takes only higher ones" in answer.err
+
+
+def test_an_interrupted_transfer_goes_on(update: Cli) -> None:
+    _make(update, 2)
+    data = Path("up.fru").read_bytes()
+    part = Path("store/incoming") / sha256(data).hexdigest()
+    part.write_bytes(data[:300])
+    assert update("apply", "store", "up.fru").code == 0
+    assert list(part.parent.iterdir()) == []
+
+
+def test_vectors_of_ones_own(update: Cli, archive: Path, network: Network) -> None:
+    shape = (2, *network.tensors[network.input].shape)
+    np.save("images.npy", np.zeros(shape, np.int8))
+    vectors = ("--vectors", "images.npy")
+    assert update("install", "other", archive, "--trust", "owner.pub", *vectors).code == 0
+    _make(update, 2)
+    assert "make it with the device's (--vectors)" in update("apply", "other", "up.fru").err
+    _make(update, 2, *vectors)
+    assert "2 test vectors right" in update("apply", "other", "up.fru").out
+
+
+def test_files_that_are_in_the_way(update: Cli, archive: Path) -> None:
+    assert "owner.key is there already; choose another name" in update("key", "owner").err
+    assert Path("owner.key").stat().st_mode & 0o777 == 0o600
+    assert update("install", "store", archive, "--trust", "owner.pub").code == 11
+    answer = update(
+        "make", "small.frt", "new.frt", "--version", 2, "--key", "owner.key", "-o", "up.fru",
+        "--archive", "small.frt",
+    )  # fmt: skip
+    assert answer.code == 2
+    assert "would overwrite an input" in answer.err
+    assert "none.fru cannot be read (No such file" in update("inspect", "none.fru").err
+    assert "holds none; make one: fpga-rt update install" in update("status", "nowhere").err
+
+
+def test_another_program_is_said(update: Cli, network: Network) -> None:
+    builder = Builder(np.random.default_rng(4), network.tensors[network.input].shape)
+    builder.convolution(16, 5)
+    builder.maximum(2, 2)
+    builder.dense(7)
+    fpga_rt.save(fpga_rt.compile(builder.build("small"), "pynq-z2", 2), "new.frt")
+    text = _make(update, 2).out
+    assert "with a new program, devices load it: it has other operations" in text
+    assert "a new program: rows of" in update("inspect", "up.fru").out
+    assert (
+        "version 2 replaced version 1: a new program was loaded"
+        in update("apply", "store", "up.fru").out
+    )
