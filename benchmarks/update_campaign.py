@@ -15,11 +15,11 @@ import argparse
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,7 +186,7 @@ class Campaign:
 
 
 @contextmanager
-def interrupted(device: Device, interrupt: Any) -> Iterator[None]:  # noqa: ANN401 - a callable
+def interrupted(device: Device, interrupt: Callable[[], None]) -> Iterator[None]:
     """Call something each time that the host begins to wait for a program."""
     wait = device.wait
 
@@ -215,13 +215,13 @@ def _measured(device: str, updates: int, seed: int) -> list[Measurement]:
     with tempfile.TemporaryDirectory() as folder, api.open_device(device, BOARD) as opened:
         store = Store.install(Path(folder) / "store", base, [key.public_key])
         outcome = Campaign(opened, store, key, network, seed).run(updates)
-    clock = "rtl" if device == "rtl" else "virtual"
+    clock: Literal["rtl", "virtual"] = "rtl" if device == "rtl" else "virtual"
     pause_ms = max(outcome.pauses_ps) / 1e9
     note = f"{outcome.updates} updates on {device}, {outcome.during} steps in mid-inference"
     return [
         Measurement(
             "longest pause between two versions", pause_ms, "ms", clock, GOAL_MS, note=note
-        ),  # type: ignore[arg-type]
+        ),
         Measurement("inferences, none mixed or dropped", outcome.inferences, "inferences", "none"),
         Measurement(
             "package, all parameters new", float(np.mean(outcome.package_bytes)), "bytes", "none"

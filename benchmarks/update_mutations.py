@@ -40,7 +40,8 @@ from fpga_rt.update.documents import dump
 from fpga_rt.update.ed25519 import PrivateKey
 from fpga_rt.update.files import DiskFiles
 from fpga_rt.update.make import make_package, make_target
-from fpga_rt.update.package import HEADER, KEY_ID_BYTES, LARGEST_BYTES, seal, sealed
+from fpga_rt.update.package import HEADER, LARGEST_BYTES, seal, sealed
+from fpga_rt.update.signature import KEY_ID_BYTES
 from fpga_rt.update.store import Store
 
 LONGEST_S = 1.0
@@ -228,7 +229,7 @@ def _owner_edits(chance: random.Random, scene: Scene) -> bytes:
     document = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + size])
     part = document if chance.random() < 0.5 else document["changes"]
     key = chance.choice(sorted(part))
-    values = (
+    values: tuple[object, ...] = (
         0,
         -1,
         1 << 70,

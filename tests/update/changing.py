@@ -52,7 +52,7 @@ class _Telling(DiskFiles):
 
 def main(folder: Path) -> None:
     """Fork children as long as lines come in."""
-    signature.entry_points = lambda group: [Entry()]  # type: ignore[assignment]
+    vars(signature)["entry_points"] = lambda group: [Entry()]
     base = compile_network(small(), board("pynq-z2"), 2)
     target = make_target(base, drifted(base.network, 1, weights=True)).deployment
     for _ in sys.stdin:

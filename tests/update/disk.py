@@ -8,7 +8,7 @@ folder from its `sync_folder` on; a rename is one change. What was done since ma
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -26,6 +26,25 @@ class _Bytes:
 
     synced: bytes = b""
     seen: bytes = b""
+
+
+def _half(file: _Bytes) -> bytes:
+    return file.seen if file.seen == file.synced else file.seen[: len(file.seen) // 2]
+
+
+def _zeros(file: _Bytes) -> bytes:
+    return file.seen if file.seen == file.synced else bytes(len(file.seen))
+
+
+_RULES: dict[str, tuple[float, Callable[[_Bytes], bytes]]] = {
+    "nothing more": (0.0, lambda file: file.synced),
+    "everything": (1.0, lambda file: file.seen),
+    "names without bytes": (1.0, lambda file: file.synced),
+    "bytes without names": (0.0, lambda file: file.seen),
+    "torn bytes": (1.0, _half),
+    "zeros": (1.0, _zeros),
+}
+"""What lasts of what was not synced: the share of names, and the bytes of a file."""
 
 
 @dataclass
@@ -114,35 +133,21 @@ class Disk:
 
     def survivors(self, seeds: int = 3) -> Iterator[tuple[str, Disk]]:
         """Yield what may be left after power was lost, by name."""
-        rules = {
-            "nothing more": (0.0, lambda f: f.synced),
-            "everything": (1.0, lambda f: f.seen),
-            "names without bytes": (1.0, lambda f: f.synced),
-            "bytes without names": (0.0, lambda f: f.seen),
-            "torn bytes": (
-                1.0,
-                lambda f: f.seen if f.seen == f.synced else f.seen[: len(f.seen) // 2],
-            ),
-            "zeros": (1.0, lambda f: f.seen if f.seen == f.synced else bytes(len(f.seen))),
-        }
-        for name, (share, bytes_of) in rules.items():
-            yield name, self._left(share, bytes_of, random.Random(0))  # type: ignore[no-untyped-call]
+        for name, (share, rule) in _RULES.items():
+            kept = {number: rule(file) for number, file in self.files.items()}
+            yield name, self._left(share, kept, random.Random(0))
         for seed in range(seeds):
             chance = random.Random(seed)
             kept = {n: chance.choice([f.synced, f.seen]) for n, f in self.files.items()}
-            found = {id(f): kept[n] for n, f in self.files.items()}
-            yield f"random {seed}", self._left(0.5, lambda f, found=found: found[id(f)], chance)
+            yield f"random {seed}", self._left(0.5, kept, chance)
 
-    def _left(self, share: float, bytes_of: object, chance: random.Random) -> Disk:
+    def _left(self, share: float, kept: dict[int, bytes], chance: random.Random) -> Disk:
+        """Return a disk on which a share of the names' changes, and some bytes, have lasted."""
         names = dict(self.synced)
         for change in self.pending:
             if chance.random() < share:
                 _apply(names, change)
-        content = {
-            path: bytes_of(self.files[number])  # type: ignore[operator]
-            for path, number in names.items()
-            if number is not None
-        }
+        content = {path: kept[number] for path, number in names.items() if number is not None}
         return _disk(content, [path for path, number in names.items() if number is None])
 
     def _put(self, path: str, before: bytes, data: bytes) -> None:

@@ -74,23 +74,23 @@ def test_another_structure_is_sent_whole_with_its_program(base: Deployment) -> N
 
 
 @pytest.mark.parametrize(
-    ("change", "text"),
+    ("changes", "text"),
     [
-        ({"rows": (99,)}, r"rows of arrays \[99\], the base has"),
-        ({"rows": (1, 0)}, r"rows of arrays \[1, 0\]"),
+        (Changes(rows=(99,)), r"rows of arrays \[99\], the base has"),
+        (Changes(rows=(1, 0)), r"rows of arrays \[1, 0\]"),
         (
-            {"values": (Value(".nowhere", "1"),)},
+            Changes(values=(Value(".nowhere", "1"),)),
             "a value at .nowhere, which the base does not have",
         ),
-        ({"values": (Value(".name", "{"),)}, "a document that is no JSON"),
-        ({"network": "[["}, "a document that is no JSON"),
+        (Changes(values=(Value(".name", "{"),)), "a document that is no JSON"),
+        (Changes(network="[["), "a document that is no JSON"),
     ],
 )
 def test_changes_that_fit_no_base_are_refused(
-    base: Deployment, change: dict[str, object], text: str
+    base: Deployment, changes: Changes, text: str
 ) -> None:
     with pytest.raises(UpdateError, match=text) as error:
-        apply(base, replace(Changes(), **change), b"")
+        apply(base, changes, b"")
     assert error.value.reason == "damaged"
     assert str(error.value).endswith("make the package again")
 

@@ -144,7 +144,8 @@ class _Wrong(Emulator):
 def test_a_failed_self_test_rolls_back(
     store: Store, base: Deployment, target: Deployment, package: bytes
 ) -> None:
-    with _Wrong("pynq-z2", memory_bytes=16 << 20) as device, Runtime(device) as runtime:
+    device = _Wrong("pynq-z2", memory_bytes=16 << 20)
+    with device, Runtime(device) as runtime:
         live = Live(runtime, store)
         device.armed = True
         with pytest.raises(UpdateError) as error:

@@ -10,7 +10,8 @@ import pytest
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import UpdateError
 from fpga_rt.update.make import make_package
-from fpga_rt.update.package import HEADER, KEY_ID_BYTES, LARGEST_BYTES, MAGIC, seal, sealed
+from fpga_rt.update.package import HEADER, LARGEST_BYTES, MAGIC, seal, sealed
+from fpga_rt.update.signature import KEY_ID_BYTES
 from tests.update.signing import Secret
 
 
