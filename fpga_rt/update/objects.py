@@ -30,11 +30,11 @@ class Objects:
         return sum(n for name, n in new.items() if self._files.size(_path(name)) is None)
 
     def put(self, contents: Iterable[bytes]) -> None:
-        """Write those contents that are not there; all of them last when it returns."""
+        """Write those contents that are not there whole; all of them last when it returns."""
         written = False
         for data in contents:
             name = digest(data)
-            if self._files.size(_path(name)) is not None:
+            if self._files.size(_path(name)) == len(data) and self._files.read(_path(name)) == data:
                 continue
             unfinished = _path(_UNFINISHED + name)
             self._files.write(unfinished, data)

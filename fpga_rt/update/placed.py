@@ -115,8 +115,8 @@ class Placed:
     def switch(self, place: Place, number: int) -> None:
         """Let every inference from the next one on run the version in a place."""
         with self._device:
-            old, self.place = self.place, place
             self._numbers[place.model.index, place.bank] = number
+            old, self.place = self.place, place
             place.model.banks.switch(place.bank)
             if old.model is not place.model:
                 self._runtime.unload(old.model)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from fpga_rt.errors import UpdateError
 
 Array = NDArray[np.int8] | NDArray[np.int32]
-Words = NDArray[np.unsignedinteger[Any]]
+Words = NDArray[np.unsignedinteger]
 _WORDS: dict[int, np.dtype[np.unsignedinteger[Any]]] = {1: np.dtype("<u1"), 4: np.dtype("<u4")}
 _SIGNED: dict[int, np.dtype[np.signedinteger[Any]]] = {1: np.dtype("<i1"), 4: np.dtype("<i4")}
 

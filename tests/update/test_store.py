@@ -11,7 +11,7 @@ import pytest
 
 from fpga_rt.arch.boards import board
 from fpga_rt.deployment import archive
-from fpga_rt.deployment.model import Deployment
+from fpga_rt.deployment.model import Deployment, digest
 from fpga_rt.errors import UpdateError
 from fpga_rt.modules.registry import modules
 from fpga_rt.planner.compile import compile_network
@@ -232,6 +232,24 @@ def test_a_damaged_object_is_named(store: Store, disk: Disk) -> None:
     disk.remove(f"objects/{head}")
     with pytest.raises(UpdateError, match=r"cannot be used .No such file or directory.; roll back"):
         Store(disk).deployment()
+
+
+def test_an_update_mends_what_it_needs(
+    store: Store, disk: Disk, target: Deployment, package: bytes
+) -> None:
+    """An object that rotted is written again, not taken for what its name says."""
+    candidate = store.admit(package)
+    shared = [
+        name for name in disk.names("objects")
+        if name in map(digest, candidate.parts) and name != store.state.active.head
+    ]  # fmt: skip
+    assert shared
+    for name in shared:
+        disk.write(f"objects/{name}", bytes(len(disk.read(f"objects/{name}"))))
+    with store.changing():
+        store.stage(candidate)
+        store.commit(candidate)
+    assert archive.encode(Store(disk).deployment()) == archive.encode(target)
 
 
 def test_a_store_of_another_version(store: Store, disk: Disk) -> None:
