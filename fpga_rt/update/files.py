@@ -86,8 +86,10 @@ class DiskFiles:
             return []
 
     def make_folder(self, folder: str) -> None:
-        """Make a folder, unless it is there."""
+        """Make a folder, unless it is there; the store's own lasts when this returns."""
         (self.folder / folder).mkdir(exist_ok=True)
+        if not folder:
+            self.sync_folder("..")
 
     def write(self, path: str, data: bytes) -> None:
         """Write a file from its start; what was there is gone."""

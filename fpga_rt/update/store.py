@@ -40,7 +40,7 @@ class Store:
         Raises:
             UpdateError: there is none, it is damaged, or of another version.
         """
-        self._files: Files = DiskFiles(Path(files)) if isinstance(files, (Path, str)) else files
+        self._files = _files(files)
         self._objects = Objects(self._files)
         self._states = States(self._files)
         self._states.read()
@@ -68,9 +68,8 @@ class Store:
         Raises:
             UpdateError: there is a store, no key is trusted, or a number is out of range.
         """
-        files = DiskFiles(Path(files)) if isinstance(files, (Path, str)) else files
-        states, objects = States(files), Objects(files)
-        if states.exist():
+        files = _files(files)
+        if States(files).exist():
             raise UpdateError(
                 f"{files} holds an update store already; choose another folder, or update it:"
                 " fpga-rt update apply",
@@ -86,28 +85,22 @@ class Store:
         *contents, trailer = archive.encode(deployment)
         parts = [b"".join(contents[:2]), *contents[2:], codes.tobytes()]
         size_bytes = sum(map(len, parts))
-        quota = QUOTA_ARCHIVES * size_bytes if quota_bytes is None else quota_bytes
-        if size_bytes > quota:
-            raise _over_quota("the first version", size_bytes, 0, quota)
-        for folder in ("", FOLDER, INCOMING):
-            files.make_folder(folder)
-        files.sync_folder("")
-        objects.put(parts)
-        states.write(
-            State(
-                format_version=state.FORMAT_VERSION,
-                sequence=0,
-                highest=version,
-                active=Version(version, trailer.hex(), digest(parts[0])),
-                previous=(),
-                trial=(),
-                trusted=tuple(trusted),
-                vectors=digest(parts[-1]),
-                vectors_count=len(codes),
-                quota_bytes=quota,
-                event=f"version {version} was installed",
-            )
+        first = State(
+            format_version=state.FORMAT_VERSION,
+            sequence=0,
+            highest=version,
+            active=Version(version, trailer.hex(), digest(parts[0])),
+            previous=(),
+            trial=(),
+            trusted=tuple(trusted),
+            vectors=digest(parts[-1]),
+            vectors_count=len(codes),
+            quota_bytes=quota_bytes or QUOTA_ARCHIVES * size_bytes,
+            event=f"version {version} was installed",
         )
+        if size_bytes > first.quota_bytes:
+            raise _over_quota("the first version", size_bytes, 0, first.quota_bytes)
+        _write_first(files, parts, first)
         return Store(files)
 
     @property
@@ -313,6 +306,19 @@ class Store:
         except UpdateError:
             return {version.head}
         return {version.head, *archive.content_digests(head)}
+
+
+def _files(place: Files | Path | str) -> Files:
+    return DiskFiles(Path(place)) if isinstance(place, (Path, str)) else place
+
+
+def _write_first(files: Files, parts: Sequence[bytes], first: State) -> None:
+    """Make the folders and files of a store; it is one once its state is there."""
+    for folder in ("", FOLDER, INCOMING):
+        files.make_folder(folder)
+    files.sync_folder("")
+    Objects(files).put(parts)
+    States(files).write(first)
 
 
 def _over_quota(what: str, size_bytes: int, taken: int, quota_bytes: int) -> UpdateError:

@@ -353,3 +353,23 @@ def test_an_inconsistent_deployment_is_not_written(deployment: Deployment, tmp_p
         with pytest.raises(ArtifactError, match=f"^deployment: {re.escape(message)}"):
             archive.write(wrong, path)
     assert not path.exists()
+
+
+def test_parts_joined_are_the_file(deployment: Deployment, content: bytes) -> None:
+    parts = archive.encode(deployment)
+    assert b"".join(parts) == content
+    assert hashlib.sha256(content[:-32]).digest() == parts[-1]
+    assert archive.encode(archive.decode(content)) == parts
+
+
+def test_contents_are_named_in_order(deployment: Deployment) -> None:
+    header, manifest, *contents, _ = archive.encode(deployment)
+    names = [hashlib.sha256(data).hexdigest() for data in contents]
+    assert archive.content_digests(header + manifest) == names
+
+
+def test_bytes_that_are_no_archive_are_refused(content: bytes) -> None:
+    with pytest.raises(ArtifactError, match="is truncated, got 99 bytes"):
+        archive.decode(content[:99])
+    with pytest.raises(ArtifactError, match="is corrupt in its manifest"):
+        archive.content_digests(content[:99])

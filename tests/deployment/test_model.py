@@ -41,3 +41,25 @@ def test_module_changes_counts_loads_after_the_first_of_each_partition(
     assert changes({0: "a"}, {0: "a", 1: "b"}, {0: "c"}, {1: "b"}, {0: "a", 1: "c"}) == 3
     assert changes({0: "a"}, {1: "b"}, {0: "b"}) == 1
     assert deployment.module_changes == 1
+
+
+def test_other_parameters_leave_the_program_the_same(deployment: Deployment) -> None:
+    first, *rest = deployment.launches
+    step = first.steps[0]
+    block = replace(step.weights[0], digest="another")
+    steps = (replace(step, weights=(block,)), *first.steps[1:])
+    other = replace(deployment, launches=(replace(first, steps=steps), *rest), blocks={})
+    assert deployment.same_program(other)
+    moved = (replace(step, weights=(replace(block, offset=128),)), *first.steps[1:])
+    for changed in (
+        replace(deployment, launches=(replace(first, steps=moved), *rest)),
+        replace(deployment, launches=(replace(first, rings={}), *rest)),
+        replace(deployment, launches=(replace(first, modules={}), *rest)),
+        replace(deployment, module_ids={}),
+        replace(deployment, loads={}),
+        replace(deployment, host_nodes=0),
+        replace(deployment, map_id=1),
+        replace(deployment, board="kv260"),
+        replace(deployment, segments=replace(deployment.segments, weights_bytes=97)),
+    ):
+        assert not deployment.same_program(changed)
