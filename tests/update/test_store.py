@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -208,12 +209,37 @@ def test_a_full_disk_leaves_nothing_behind(
     assert disk.content() == before
 
 
+def _newest(disk: Disk) -> str:
+    """Return the state file with the higher number."""
+    slots = [slot for slot in ("state-a", "state-b") if disk.size(slot)]
+    return max(slots, key=lambda slot: int(json.loads(disk.read(slot).splitlines()[0])["sequence"]))
+
+
+def test_what_is_rolled_back_to_outlives_a_refused_trial(
+    store: Store, base: Deployment, target: Deployment, owner: Secret, package: bytes
+) -> None:
+    _apply(store, package)
+    for number in (3, 4):
+        store.stage(store.admit(make_package(target, base, number, owner)))
+        store.abandon("self-test")
+    assert store.rollback().number == 1
+    assert archive.encode(store.deployment()) == archive.encode(base)
+
+
+def test_the_state_before_a_rollback_can_be_fallen_back_to(
+    store: Store, disk: Disk, target: Deployment, package: bytes
+) -> None:
+    _apply(store, package)
+    store.rollback()
+    disk.write(_newest(disk), b"rot")
+    assert archive.encode(Store(disk).deployment()) == archive.encode(target)
+
+
 def test_one_damaged_state_file_leaves_the_state_before(
     store: Store, disk: Disk, base: Deployment, package: bytes
 ) -> None:
     _apply(store, package)
-    newest = max(("state-a", "state-b"), key=lambda name: b'"active":{"archive"' in disk.read(name)
-                 and b"replaced version 1" in disk.read(name))  # fmt: skip
+    newest = _newest(disk)
     disk.write(newest, disk.read(newest)[:-9] + b"damaged\n\n")
     again = Store(disk)
     assert again.state.active.number == 1
