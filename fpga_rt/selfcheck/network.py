@@ -22,7 +22,7 @@ from fpga_rt.arithmetic.operations import (
 from fpga_rt.arithmetic.requantise import Requantisation
 from fpga_rt.deployment.model import Deployment, digest
 from fpga_rt.device.interface import Device
-from fpga_rt.errors import PlanningError
+from fpga_rt.errors import ArtifactError, PlanningError
 from fpga_rt.modules.module import Module
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network, Node, Tensor
@@ -88,6 +88,7 @@ def run_network(device: Device, candidates: Sequence[Candidate], port: str) -> R
 
     Raises:
         NotDoneError: a bitstream that it needs is not there.
+        ArtifactError: the bitstreams do not belong together.
         DifferenceError: a layer or an output differs.
         FpgaRtError: a swap or a program failed.
     """
@@ -120,14 +121,26 @@ def _deployment(device: Device, candidates: Sequence[Candidate]) -> Deployment:
             f"not run: there is no bitstream of {module} for partition"
             f" {board.partitions[partition].name}; build it"
         )
-    streams = {key: offered[key].read() for key in deployment.loads}
-    return _loading(deployment, streams)
+    return _loading(deployment, {key: offered[key] for key in deployment.loads})
 
 
-def _loading(deployment: Deployment, streams: Mapping[tuple[int, str], bytes]) -> Deployment:
-    """Return a deployment that loads other bitstreams of its modules."""
+def _loading(deployment: Deployment, chosen: Mapping[tuple[int, str], Candidate]) -> Deployment:
+    """Return a deployment that loads the candidates' bitstreams.
+
+    Raises:
+        ArtifactError: one cannot be read, or they are for several static regions.
+    """
+    regions = {candidate.static_id for candidate in chosen.values()}
+    if len(regions) > 1:
+        listed = ", ".join("unknown" if r is None else f"{r:#018x}" for r in regions)
+        raise ArtifactError(
+            f"the bitstreams of the network were implemented against static regions {listed},"
+            " expected one and the same; build them together"
+        )
+    streams = {key: candidate.read() for key, candidate in chosen.items()}
     return replace(
         deployment,
         bitstreams={digest(stream): stream for stream in streams.values()},
         loads={key: digest(stream) for key, stream in streams.items()},
+        static_id=regions.pop() or 0,
     )

@@ -16,13 +16,13 @@ from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import CorruptLoad, Fault, WrongModule
 from fpga_rt.device.interface import Completion, Device, Pending, Staged
 from fpga_rt.device.loads import LoadPending
-from fpga_rt.errors import DeviceError
+from fpga_rt.errors import ArtifactError, DeviceError
 from fpga_rt.modules.registry import named
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.planner.predict import predict
 from fpga_rt.selfcheck.bitstreams import simulated
 from fpga_rt.selfcheck.checks import Check, Checks
-from fpga_rt.selfcheck.network import small_network
+from fpga_rt.selfcheck.network import run_network, small_network
 from fpga_rt.selfcheck.report import Report
 from fpga_rt.selfcheck.selfcheck import SelfCheck
 from tests.selfcheck.altered import AlteredBoard
@@ -183,3 +183,15 @@ def test_a_network_that_is_wrong_names_the_layer_and_its_module() -> None:
     assert network.exit_code == 10
     assert network.detail.startswith("selfcheck on emulator: layer n")
     assert "computed by " in network.detail
+
+
+def test_bitstreams_of_several_static_regions_make_no_network() -> None:
+    device = Emulator("pynq-z2")
+    candidates = simulated(board("pynq-z2"), named(MODULES))
+    mixed = [
+        replace(c, static_id=7 if c.module.name == "depthwise_64" else None) for c in candidates
+    ]
+    with device, pytest.raises(ArtifactError, match=r"static regions .*expected one and the same"):
+        run_network(device, mixed, "icap")
+    with device:
+        assert run_network(device, candidates, "icap").values == 40
