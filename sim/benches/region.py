@@ -229,7 +229,7 @@ async def broken_streams(dut: Any) -> None:  # noqa: ANN401  # cocotb
     await system.swap(0, SCALE)
     await system.swap(1, ADD)
     for name in random.sample(list(ERRORS), len(ERRORS)):
-        neighbour = chain(system.dram, [(1, ADD)], SHAPE, random, repeat=4)
+        neighbour = chain(system.dram, [(1, ADD)], SHAPE, random, repeat=7)
         await host.prepare(neighbour.submission())
         system.activity.forget()
         stream, errors = broken_stream(name, SCALE, 0, random)
