@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fpga_rt.device.pynq.kernel import reported
+from fpga_rt.device.pynq.kernel import refusal, reported
 from fpga_rt.errors import ArtifactError
 
 _TICK_NS = 50_000_000
@@ -56,12 +56,15 @@ class FirmwareFile:
             ArtifactError: it does not, or it is gone.
             DeviceError: it cannot be read.
         """
-        with reported("check the staged bitstream", self.path):
-            if not self.is_intact():
-                raise ArtifactError(
-                    f"the staged bitstream {self.path} was replaced or removed since it was"
-                    " staged: its digest is not that of its name; stage it again"
-                )
+        try:
+            intact = self.is_intact()
+        except OSError as error:
+            raise refusal("check the staged bitstream", self.path, error) from error
+        if not intact:
+            raise ArtifactError(
+                f"the staged bitstream {self.path} was replaced or removed since it was"
+                " staged: its digest is not that of its name; stage it again"
+            )
 
     def is_intact(self) -> bool:
         """Tell whether the file holds what was staged: by its identity where that tells, else read.

@@ -13,11 +13,13 @@ import errno
 import os
 from pathlib import Path
 
-from fpga_rt.device.pynq.kernel import described, reported
+from fpga_rt.device.pynq.kernel import described, refusal
 from fpga_rt.errors import DeviceError
 
 FLAG_PARTIAL = 1
 OPERATING = "operating"
+_MOST_BYTES = 4096
+"""Of a file of sysfs: a page."""
 
 _STATES = {
     "firmware request error": "the kernel did not find the file in its firmware folders",
@@ -118,14 +120,22 @@ class FpgaManager:
 
     def _read(self, name: str) -> str:
         path = self._paths[name]
-        with reported("read", path):
-            return path.read_text().strip()
+        try:
+            file = os.open(path, os.O_RDONLY)
+            try:
+                return os.read(file, _MOST_BYTES).decode().strip()
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise refusal("read", path, error) from error
 
     def _write(self, name: str, value: str) -> None:
         path = self._paths[name]
-        with reported("write", path):
+        try:
             file = os.open(path, os.O_WRONLY)
             try:
                 os.write(file, value.encode())
             finally:
                 os.close(file)
+        except OSError as error:
+            raise refusal("write", path, error) from error

@@ -94,7 +94,12 @@ def reported(what: str, path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DeviceError(f"cannot {what} {path}: {described(error)}") from error
+        raise refusal(what, path, error) from error
+
+
+def refusal(what: str, path: Path, error: OSError) -> DeviceError:
+    """Return what a refusal of the kernel means; for where `reported` would take too long."""
+    return DeviceError(f"cannot {what} {path}: {described(error)}")
 
 
 def described(error: OSError) -> str:
