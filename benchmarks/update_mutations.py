@@ -47,6 +47,7 @@ from fpga_rt.update.store import Store
 LONGEST_S = 1.0
 LARGEST_MEMORY_BYTES = 1 << 30
 _LENGTH_BYTES = 4
+_PROGRESS = 10_000
 
 
 class _ReadOnly(DiskFiles):
@@ -319,6 +320,8 @@ def run(scene: Scene, numbers: range) -> Outcome:
     """Give mutated packages to the device, whose disk must stay as it is."""
     outcome, before = Outcome(), scene.identity()
     for number in numbers:
+        if number and number % _PROGRESS == 0:
+            print(f"  {number:,}: {len(outcome.failures)} failures so far", file=sys.stderr)
         kind, data = mutation(scene, number)
         started_s = time.process_time()
         try:

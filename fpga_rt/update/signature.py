@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -62,6 +63,7 @@ class PublicKey:
         return hashlib.sha256(f"{self.scheme} {self.hex}".encode()).digest()[:KEY_ID_BYTES]
 
 
+@cache
 def verifier(scheme: str) -> Verifier:
     """Return what verifies signatures of a scheme.
 

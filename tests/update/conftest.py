@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from fpga_rt.arch.boards import board
@@ -16,9 +18,13 @@ from tests.update.signing import Entry, Secret
 
 
 @pytest.fixture(autouse=True)
-def verifiers(monkeypatch: pytest.MonkeyPatch) -> None:
+def verifiers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install the scheme of the tests, and no other."""
     monkeypatch.setattr(signature, "entry_points", lambda group: [Entry()])
+    forget = signature.verifier.cache_clear
+    forget()
+    yield
+    forget()
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from fpga_rt.update import signature
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """Return a device with an owner, under the real scheme of signatures."""
     monkeypatch.setattr(signature, "entry_points", entry_points)
+    signature.verifier.cache_clear()
     return Scene.make(tmp_path / "store")
 
 
