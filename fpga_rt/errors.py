@@ -5,6 +5,8 @@ A message says what failed, where, what was got against what was expected, and t
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 class FpgaRtError(Exception):
     """Root of everything this package raises on purpose."""
@@ -51,6 +53,19 @@ class ExecutionError(FpgaRtError):
     """A program or its data failed: bad input values, a bus error, a stale handle, a deadlock."""
 
     exit_code = 8
+
+
+class AdmissionError(ExecutionError):
+    """A request was refused before it ran: the queue is `full`, or a deadline would be `late`."""
+
+    def __init__(self, message: str, reason: Literal["full", "late"]) -> None:
+        """Keep the message and the reason."""
+        super().__init__(message)
+        self.reason = reason
+
+
+class DeadlineError(ExecutionError):
+    """An accepted request ended after its deadline, so its result is of no use."""
 
 
 class ToolchainError(FpgaRtError):

@@ -8,28 +8,20 @@ calibrated adds to a swap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from fpga_rt.arch.boards import Board, MemoryPort
+from fpga_rt.arch.boards import Board
 from fpga_rt.arch.ports import Interval
 from fpga_rt.contract import static_region
-from fpga_rt.contract.command import (
-    COMMAND,
-    COMMAND_BYTES,
-    MAX_PARTITIONS,
-    Segment,
-    split_address,
-)
-from fpga_rt.contract.sequencer import REGISTER_CYCLES, CommandCost, Timeline, timeline
-from fpga_rt.deployment.model import Deployment, Launch
-from fpga_rt.errors import PlanningError
-from fpga_rt.modules.geometry import Ports
-from fpga_rt.modules.module import Module
-from fpga_rt.modules.registry import by_identity
+from fpga_rt.contract.sequencer import REGISTER_CYCLES
+from fpga_rt.deployment.model import Deployment
 from fpga_rt.planner import schedule
-from fpga_rt.planner.binding import Binding, bind
+from fpga_rt.planner.binding import bind
+from fpga_rt.planner.plan import Plan, Planned
+from fpga_rt.planner.requests import jobs_of, row_of, strategy_of
 from fpga_rt.planner.schedule import Job, Policy
+from fpga_rt.planner.timelines import Timelines
 
 
 @dataclass(frozen=True)
@@ -45,11 +37,15 @@ class Load:
 
 @dataclass(frozen=True)
 class Prediction:
-    """When requests and loads start and end, in picoseconds of the virtual clock."""
+    """When requests, programs and loads start and end, in picoseconds of the virtual clock.
+
+    `programs` are the jobs' spans, one after the other.
+    """
 
     requests: tuple[tuple[int, int], ...]
     loads: tuple[Load, ...]
     reused: int
+    programs: tuple[tuple[int, int], ...] = ()
 
     @property
     def total_ps(self) -> int:
@@ -61,103 +57,74 @@ class Prediction:
         """Loads that replaced a module."""
         return sum(not load.initial for load in self.loads)
 
+    @property
+    def load_ps(self) -> int:
+        """Time of all loads, hidden or not."""
+        return sum(load.ended_ps - load.started_ps for load in self.loads)
+
+    @property
+    def hidden_ps(self) -> int:
+        """Time of loads during which a program ran."""
+        hidden, first = 0, 0
+        for load in self.loads:
+            while first < len(self.programs) and self.programs[first][1] <= load.started_ps:
+                first += 1
+            for start, end in self.programs[first:]:
+                if start >= load.ended_ps:
+                    break
+                hidden += min(load.ended_ps, end) - max(load.started_ps, start)
+        return hidden
+
 
 def predict(
     board: Board,
     requests: Sequence[tuple[Deployment, int]],
-    policy: Policy = "aggressive",
+    policy: Policy | Plan = "aggressive",
     port: str | None = None,
+    timelines: Timelines | None = None,
 ) -> Prediction:
     """Predict requests (deployment and batch) in order on a device whose partitions are empty.
+
+    Args:
+        board: whose figures.
+        requests: in order.
+        policy: when and where to load what: by a rule, or a plan for the jobs of the requests.
+        port: configuration port; the board's default port unless given.
+        timelines: what is known already of the deployments on this board.
 
     Raises:
         PlanningError: a deployment names a module that is not installed.
     """
-    clock = _Clock(board, requests, port or board.default_port)
-    jobs = [
-        Job(number, index, number, batch, deployment.identities(launch))
-        for number, (deployment, batch) in enumerate(requests)
-        for index, launch in enumerate(deployment.launches)
-    ]
-    schedule.run(jobs, clock, policy)
-    return Prediction(tuple(clock.ended), tuple(clock.loads), clock.reused)
-
-
-def launch_costs(
-    board: Board, deployment: Deployment, launch: Launch, binding: Binding
-) -> Mapping[int, tuple[CommandCost, ...]]:
-    """Return the cost of every command of a launch by partition.
-
-    Raises:
-        PlanningError: a module is not installed.
-    """
-    dram = board.dram.shared(len(launch.rings))
-    features = board.on_chip if binding.on_chip else dram
-    memories = {Segment.FEATURES: features}
-    costs = {}
-    for partition, ring in launch.rings.items():
-        module = module_of(deployment, launch.modules[partition])
-        commands = (ring[i : i + COMMAND_BYTES] for i in range(0, len(ring), COMMAND_BYTES))
-        costs[partition] = tuple(_cost(module, command, memories, dram) for command in commands)
-    return costs
-
-
-def module_of(deployment: Deployment, name: str) -> Module:
-    """Return the installed module that a deployment calls by a name.
-
-    Raises:
-        PlanningError: it is not installed.
-    """
-    module = by_identity().get(deployment.module_ids[name])
-    if module is None:
-        raise PlanningError(
-            f"module {name} of network {deployment.network.name} is not installed;"
-            " install its package or compile the network again"
+    port = port or board.default_port
+    timelines = timelines or Timelines(board)
+    moving = isinstance(policy, Plan) or policy in schedule.MOVING
+    jobs = jobs_of([(number, *request) for number, request in enumerate(requests)], moving)
+    deployments = [deployment for deployment, _ in requests]
+    if isinstance(policy, Plan):
+        strategy: schedule.Strategy = Planned(policy)
+    else:
+        strategy = strategy_of(
+            policy, jobs, lambda: row_of(board, port, jobs, deployments, timelines)
         )
-    return module
-
-
-def _cost(
-    module: Module, descriptor: bytes, memories: Mapping[Segment, MemoryPort], dram: MemoryPort
-) -> CommandCost:
-    fields = COMMAND.decode(descriptor)
-
-    def port(operand: str) -> MemoryPort:
-        return memories.get(Segment(split_address(fields[operand])[0]), dram)
-
-    waits = tuple(fields[f"wait{p}"] for p in range(MAX_PARTITIONS))
-    return replace(
-        module.cost(fields, Ports(port("input"), port("output"), port("residual"), dram)),
-        waits=waits,
-    )
-
-
-class Timelines:
-    """Timelines of a deployment's launches, computed once for each batch."""
-
-    def __init__(self, board: Board) -> None:
-        """Use the memories of a board."""
-        self._board = board
-        self._known: dict[tuple[int, int, int], Timeline] = {}
-
-    def get(self, deployment: Deployment, launch: int, batch: int) -> Timeline:
-        """Return the timeline of a launch over a batch."""
-        key = (id(deployment), launch, batch)
-        if key not in self._known:
-            binding = bind(deployment, batch)
-            costs = launch_costs(self._board, deployment, deployment.launches[launch], binding)
-            self._known[key] = timeline(costs, self._board.dram, batch, binding.depth)
-        return self._known[key]
+    clock = _Clock(board, requests, port, timelines)
+    schedule.run(jobs, clock, strategy)
+    return Prediction(tuple(clock.ended), tuple(clock.loads), clock.reused, tuple(clock.programs))
 
 
 class _Clock:
     """An executor that only counts time."""
 
-    def __init__(self, board: Board, requests: Sequence[tuple[Deployment, int]], port: str) -> None:
+    def __init__(
+        self,
+        board: Board,
+        requests: Sequence[tuple[Deployment, int]],
+        port: str,
+        timelines: Timelines,
+    ) -> None:
         self._board = board
         self._requests = requests
         self._port = port
-        self._timelines = Timelines(board)
+        self._timelines = timelines
         self._resident: dict[int, int] = {}
         self._names = {
             identity: name
@@ -174,6 +141,7 @@ class _Clock:
         self.now = 0
         self.ended: list[tuple[int, int]] = []
         self.loads: list[Load] = []
+        self.programs: list[tuple[int, int]] = []
         self.reused = 0
 
     def resident(self, partition: int) -> int | None:
@@ -215,11 +183,12 @@ class _Clock:
         self._resident[partition], self._loading = module, None
         self.loads.append(replace(load, ended_ps=self.now))
 
-    def begin_job(self, job: Job) -> None:
+    def begin_job(self, job: Job, places: tuple[int, ...]) -> None:
         self._access(static_region.SUBMIT_ACCESSES)
         deployment, batch = self._requests[job.request]
-        cycles = self._timelines.get(deployment, job.launch, batch).total
+        cycles = self._timelines.get(deployment, job.launch, batch, places).total
         self._program_end = self.now + cycles * self._board.clock_ps
+        self.programs.append((self.now, self._program_end))
         if not bind(deployment, batch).on_chip:
             self._in_dram.append((self.now, self._program_end))
         self._job = job

@@ -20,7 +20,7 @@ from fpga_rt.planner.apart import Apart, tensors_apart
 from fpga_rt.planner.assignment import tiles_of
 from fpga_rt.planner.binding import DRAM_IMAGES
 from fpga_rt.planner.layers import PlannedLayer
-from fpga_rt.planner.predict import module_of
+from fpga_rt.planner.timelines import module_of
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.runtime import Request, Runtime
 
@@ -206,13 +206,21 @@ def _difference(
         got=int(values[image, row, column, channel]),
         expected=int(wanted[image, row, column, channel]),
         module=step.module,
-        partition=runtime.device.capabilities.board.partitions[step.partition].name,
+        partition=_place(runtime, launch, step),
         launch=launch,
         command=command,
         values=values.size,
         wrong_values=len(wrong),
         overwritten=bool(readers) and all(np.array_equal(got[n], expected[n]) for n in readers),
     )
+
+
+def _place(runtime: Runtime, launch: int, step: Step) -> str:
+    """Return the name of the partition where a step ran last, or was compiled for."""
+    programs = [p for p in runtime.log.programs if p.launch == launch]
+    places = programs[-1].places if programs else {}
+    index = places.get(step.partition, step.partition)
+    return runtime.device.capabilities.board.partitions[index].name
 
 
 def _command(apart: Apart, item: PlannedLayer, pixel: Pixel) -> tuple[int, Step, int]:

@@ -10,7 +10,7 @@ from fpga_rt.arch.boards import Board
 from fpga_rt.contract.command import COMMAND, COMMAND_BYTES, STREAM_BYTES, Operation
 from fpga_rt.deployment.model import Deployment, Launch, Step
 from fpga_rt.modules.geometry import Fields, is_fused
-from fpga_rt.planner.predict import Timelines, module_of
+from fpga_rt.planner.timelines import Timelines, module_of
 from fpga_rt.runtime.records import CommandCycles, Log, ProgramRecord, command_cycles
 
 MULTIPLYING = frozenset({Operation.CONVOLUTION, Operation.DEPTHWISE, Operation.DENSE})

@@ -13,6 +13,7 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Buffer, Device, Staged
 from fpga_rt.errors import DeviceError, ExecutionError, FpgaRtError
 from fpga_rt.planner.binding import bind
+from fpga_rt.planner.relocation import relocated
 from fpga_rt.runtime.banks import Banks
 
 
@@ -47,10 +48,9 @@ class LoadedModel:
         self.staged: dict[tuple[int, str], Staged] = {}
         self.banks = Banks(device, deployment)
         try:
-            self._rings = [
-                {p: self._store(ring) for p, ring in launch.rings.items()}
-                for launch in deployment.launches
-            ]
+            self._rings: dict[tuple[int, tuple[int, ...]], dict[int, Ring]] = {}
+            for number, launch in enumerate(deployment.launches):
+                self._ring(number, tuple(launch.modules))
             for key, name in deployment.loads.items():
                 partial, module_id = deployment.bitstreams[name], deployment.module_ids[key[1]]
                 self.staged[key] = device.stage(
@@ -76,8 +76,21 @@ class LoadedModel:
         """Bytes of parameters sent to the device for one bank."""
         return self.deployment.segments.weights_bytes + self.deployment.segments.tables_bytes
 
-    def submission(self, launch: int, batch: int, number: int) -> Submission:
-        """Return what the doorbell needs for a launch over a batch with a parameter bank."""
+    def submission(
+        self, launch: int, batch: int, number: int, places: tuple[int, ...]
+    ) -> Submission:
+        """Return what the doorbell needs for a launch over a batch with a parameter bank.
+
+        Args:
+            launch: index.
+            batch: images.
+            number: of the parameter bank.
+            places: partitions of the launch's modules, in their order.
+
+        Raises:
+            DeviceError: device memory is full; rings for other places than compiled for are put
+                there when they are first needed.
+        """
         binding = bind(self.deployment, batch)
         source, target, features = (buffer.address for buffer in self._io)
         input_stride, output_stride, features_stride = self._strides
@@ -91,11 +104,7 @@ class LoadedModel:
             Segment.WEIGHTS: Placement(bank.weights.address),
             Segment.TABLES: Placement(bank.tables.address),
         }
-        rings = {
-            p: Ring(buffer.address, len(self.deployment.launches[launch].rings[p]) // COMMAND_BYTES)
-            for p, buffer in self._rings[launch].items()
-        }
-        return Submission(rings, segments, batch, number)
+        return Submission(self._ring(launch, places), segments, batch, number)
 
     def write_input(self, codes: NDArray[np.int8]) -> None:
         """Put a batch (N, H, W, C) into the input buffer."""
@@ -163,6 +172,17 @@ class LoadedModel:
         buffers, self._io, self._batch = self._io, [], 0
         for buffer in buffers:
             buffer.free()
+
+    def _ring(self, launch: int, places: tuple[int, ...]) -> dict[int, Ring]:
+        """Return the rings of a launch in some partitions, put into memory if they are not."""
+        key = (launch, places)
+        if key not in self._rings:
+            moved = relocated(self.deployment.launches[launch], places)
+            self._rings[key] = {
+                p: Ring(self._store(ring).address, len(ring) // COMMAND_BYTES)
+                for p, ring in moved.rings.items()
+            }
+        return self._rings[key]
 
     def _store(self, data: bytes) -> Buffer:
         buffer = self._device.allocate(max(len(data), 1))

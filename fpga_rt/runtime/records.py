@@ -81,13 +81,20 @@ class CommandCycles:
     waiting: NDArray[np.int64]
 
 
-def command_cycles(timeline: Timeline) -> dict[int, CommandCycles]:
-    """Return the cycles of every command by partition."""
+def command_cycles(
+    timeline: Timeline, places: Mapping[int, int] | None = None
+) -> dict[int, CommandCycles]:
+    """Return the cycles of every command by the partition that its ring was compiled for.
+
+    Args:
+        timeline: of a program.
+        places: where the rings ran, by the partition they were compiled for; there by default.
+    """
     found = {}
-    for partition, start in timeline.start.items():
-        end = timeline.end[partition]
+    for home, partition in (places or {p: p for p in timeline.start}).items():
+        start, end = timeline.start[partition], timeline.end[partition]
         before = np.concatenate([[0], end.ravel()[:-1]]).reshape(end.shape)
-        found[partition] = CommandCycles((end - start).sum(axis=0), (start - before).sum(axis=0))
+        found[home] = CommandCycles((end - start).sum(axis=0), (start - before).sum(axis=0))
     return found
 
 
@@ -104,7 +111,8 @@ class ProgramRecord:
         busy_ps: by partition, first start and last end of its commands.
         bank: parameter bank it read.
         images: of the batch.
-        commands: cycles by partition, where the device knows them.
+        commands: cycles by the partition that a ring was compiled for, where the device knows them.
+        places: where the rings ran, by the partition they were compiled for.
     """
 
     model: str
@@ -116,6 +124,7 @@ class ProgramRecord:
     bank: int
     images: int = 1
     commands: Mapping[int, CommandCycles] | None = None
+    places: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

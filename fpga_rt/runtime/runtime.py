@@ -14,7 +14,10 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.interface import Completion, Device, Pending, Staged
 from fpga_rt.errors import DeviceError, ExecutionError, FpgaRtError, ReconfigurationError
 from fpga_rt.planner import schedule
-from fpga_rt.planner.schedule import Job, Policy
+from fpga_rt.planner.plan import Plan, Planned
+from fpga_rt.planner.requests import jobs_of, row_of, strategy_of
+from fpga_rt.planner.schedule import Job, Policy, Strategy
+from fpga_rt.planner.timelines import Timelines
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.partition import Handle, Partition
 from fpga_rt.runtime.records import (
@@ -67,7 +70,8 @@ class Runtime:
 
         Args:
             device: what to run on.
-            prefetch: `none` loads on demand, `aggressive` also loads ahead.
+            prefetch: `none` loads on demand, `aggressive` also loads ahead; the other policies may
+                move modules between the partitions that there are bitstreams for.
             port: configuration port; the board's default port unless given.
             timeout_s: longest device time of a load or a program.
 
@@ -83,8 +87,9 @@ class Runtime:
         self._models: list[LoadedModel] = []
         self._loaded = 0
         self._staged: dict[tuple[int, int], tuple[str, Staged]] = {}
-        port = port or device.capabilities.board.default_port
-        self._swapper = Swapper(device, port, self.log, timeout_s)
+        self.port = port or device.capabilities.board.default_port
+        self.timelines = Timelines(device.capabilities.board)
+        self._swapper = Swapper(device, self.port, self.log, timeout_s)
 
     def __enter__(self) -> Runtime:
         """Return the runtime."""
@@ -184,8 +189,12 @@ class Runtime:
             return np.empty((0, *network.tensors[network.output].shape), np.int8)
         return np.concatenate([result.codes for result in results])
 
-    def trace(self, requests: Sequence[Request]) -> list[Result]:
+    def trace(self, requests: Sequence[Request], plan: Plan | None = None) -> list[Result]:
         """Run requests of any loaded models in order; later ones are known for loading ahead.
+
+        Args:
+            requests: in order.
+            plan: for the jobs of the requests, in place of the runtime's policy.
 
         Raises:
             ExecutionError: a model is not loaded here, a request's codes are not int8 (N, H, W, C)
@@ -195,19 +204,13 @@ class Runtime:
         for number, request in enumerate(requests):
             self._check(number, request)
         executor = _DeviceExecutor(self, requests)
-        jobs = [
-            Job(
-                request.model.index,
-                index,
-                number,
-                len(request.codes),
-                request.model.deployment.identities(launch),
-            )
-            for number, request in enumerate(requests)
-            for index, launch in enumerate(request.model.deployment.launches)
-        ]
+        jobs = jobs_of(
+            [(r.model.index, r.model.deployment, len(r.codes)) for r in requests],
+            plan is not None or self.prefetch in schedule.MOVING,
+        )
+        strategy = self._strategy(requests, jobs) if plan is None else Planned(plan)
         try:
-            schedule.run(jobs, executor, self.prefetch)
+            schedule.run(jobs, executor, strategy)
         finally:
             executor.drain()
         return executor.results
@@ -216,6 +219,17 @@ class Runtime:
         """Note which bitstream brings each module of a model."""
         for (partition, module), staged in model.staged.items():
             self._staged[partition, staged.module_id] = (module, staged)
+
+    def _strategy(self, requests: Sequence[Request], jobs: Sequence[Job]) -> Strategy:
+        deployments = [request.model.deployment for request in requests]
+        active = {p.index: p.active_id for p in self.partitions}
+        resident = {index: module for index, module in active.items() if module is not None}
+        board = self.device.capabilities.board
+        return strategy_of(
+            self.prefetch,
+            jobs,
+            lambda: row_of(board, self.port, jobs, deployments, self.timelines, resident),
+        )
 
     def _check(self, number: int, request: Request) -> None:
         network = request.model.deployment.network
@@ -256,7 +270,7 @@ class _DeviceExecutor:
         self._requests = requests
         self._bank = 0
         self._wanted_ps: int | None = None
-        self._job: Job | None = None
+        self._job: tuple[Job, tuple[int, ...]] | None = None
         self._program: Pending | None = None
         self._request_started_ps = runtime.device.now_ps()
         self._fresh: dict[int, SwapRecord] = {}
@@ -290,16 +304,16 @@ class _DeviceExecutor:
         self._wanted_ps = self._device.now_ps()  # what waits for this load may want another next
         self._finish_swap(completed=False)
 
-    def begin_job(self, job: Job) -> None:
+    def begin_job(self, job: Job, places: tuple[int, ...]) -> None:
         request = self._requests[job.request]
         model = request.model
         if job.launch == 0:
             model.write_input(request.codes)
-            self._bank = model.banks.begin(
-                request.bank
-            )  # all launches: no inference mixes versions
-        self._job, self._wanted_ps = job, None
-        self._program = self._device.submit(model.submission(job.launch, job.batch, self._bank))
+            # For all launches: no inference mixes two versions.
+            self._bank = model.banks.begin(request.bank)
+        self._job, self._wanted_ps = (job, places), None
+        submission = model.submission(job.launch, job.batch, self._bank, places)
+        self._program = self._device.submit(submission)
 
     def wait(self) -> bool:
         load, program = self._swapper.pending, self._program
@@ -348,11 +362,13 @@ class _DeviceExecutor:
         self._log.failures.append(str(error))
 
     def _end_job(self, completion: Completion) -> None:
-        job, self._job, self._program = self._job, None, None
-        if job is None:
+        begun, self._job, self._program = self._job, None, None
+        if begun is None:
             return
+        job, places = begun
         model = self._requests[job.request].model
         name = model.deployment.network.name
+        homes = dict(zip(model.deployment.launches[job.launch].modules, places, strict=True))
         timeline = completion.timeline
         self._log.programs.append(
             ProgramRecord(
@@ -364,10 +380,11 @@ class _DeviceExecutor:
                 completion.busy_ps,
                 completion.bank,
                 job.batch,
-                command_cycles(timeline) if timeline else None,
+                command_cycles(timeline, homes) if timeline else None,
+                homes,
             )
         )
-        for partition in job.modules:
+        for partition in places:
             self._note_first_result(partition, completion)
         if job.launch == len(model.deployment.launches) - 1:
             codes = model.read_output(job.batch, self._bank)

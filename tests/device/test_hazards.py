@@ -21,7 +21,7 @@ from fpga_rt.modules.geometry import is_fused
 from fpga_rt.network import golden
 from fpga_rt.planner.binding import bind
 from fpga_rt.planner.compile import compile_network
-from fpga_rt.planner.predict import launch_costs
+from fpga_rt.planner.timelines import launch_costs
 from fpga_rt.runtime.runtime import Runtime
 from tests.random_networks import Builder, random_network
 

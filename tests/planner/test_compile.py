@@ -14,7 +14,7 @@ from fpga_rt.modules import registry
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.binding import bind
 from fpga_rt.planner.compile import compile_network
-from fpga_rt.planner.predict import launch_costs
+from fpga_rt.planner.timelines import launch_costs
 from tests.random_networks import Builder, random_network
 
 PYNQ = board("pynq-z2")

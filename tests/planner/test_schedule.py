@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fpga_rt.planner.schedule import Job, Policy, run
+from fpga_rt.errors import PlanningError
+from fpga_rt.planner.policies import ByRule
+from fpga_rt.planner.schedule import Job, Need, assignments, run
 
 LOAD, PROGRAM = 3, 5
 A, B, C, D = 0xA, 0xB, 0xC, 0xD
@@ -21,7 +24,7 @@ class Counter:
         self.now = 0
         self.modules: dict[int, int] = {}
         self.load: tuple[int, int, int] | None = None
-        self.job: tuple[Job, int] | None = None
+        self.job: tuple[Job, tuple[int, ...], int] | None = None
         self.done: list[int] = []
         self.loads = 0
         self.ahead = 0
@@ -41,7 +44,7 @@ class Counter:
 
     def begin_swap(self, partition: int, module: int, ahead: bool) -> None:
         assert self.load is None, "two loads at once"
-        assert self.job is None or partition not in self.job[0].modules, "swap under a job"
+        assert self.job is None or partition not in self.job[1], "swap under a job"
         self.modules.pop(partition, None)
         self.load = (partition, module, self.now + LOAD)
         self.loads += 1
@@ -54,14 +57,15 @@ class Counter:
             self.modules[partition] = module
             self.load = None
 
-    def begin_job(self, job: Job) -> None:
-        for partition, module in job.modules.items():
-            assert self.modules.get(partition) == module
-        self.job = (job, self.now + PROGRAM)
+    def begin_job(self, job: Job, places: tuple[int, ...]) -> None:
+        for partition, need in zip(places, job.needs, strict=True):
+            assert partition in need.partitions
+            assert self.modules.get(partition) == need.module
+        self.job = (job, places, self.now + PROGRAM)
 
     def wait(self) -> bool:
         assert self.job is not None
-        job, end = self.job
+        job, _, end = self.job
         if self.load and self.load[2] <= end:
             self.finish_swap()
             return False
@@ -71,10 +75,23 @@ class Counter:
         return True
 
 
-def _run(needs: Sequence[dict[int, int]], policy: Policy) -> Counter:
+def _jobs(needs: Sequence[dict[int, int]]) -> list[Job]:
+    """Return jobs that each need a module in the partition it was compiled for."""
+    return [
+        Job(0, i, 0, 1, tuple(Need(module, (p,)) for p, module in modules.items()))
+        for i, modules in enumerate(needs)
+    ]
+
+
+def _run(needs: Sequence[dict[int, int]], policy: str) -> Counter:
+    jobs = _jobs(needs)
+    return _carry_out(jobs, ByRule(jobs, ahead=policy == "aggressive"))
+
+
+def _carry_out(jobs: Sequence[Job], rule: ByRule) -> Counter:
     counter = Counter()
-    run([Job(0, i, 0, 1, modules) for i, modules in enumerate(needs)], counter, policy)
-    assert counter.done == list(range(len(needs)))
+    run(jobs, counter, rule)
+    assert counter.done == list(range(len(jobs)))
     return counter
 
 
@@ -104,6 +121,48 @@ def test_what_is_resident_is_reused() -> None:
 def test_a_module_that_is_needed_before_is_not_evicted_ahead() -> None:
     counter = _run([{0: A}, {1: B}, {0: A}, {0: C}], "aggressive")
     assert counter.loads == 3
+
+
+def _anywhere(modules: Sequence[int], partitions: int = 2) -> list[Job]:
+    """Return jobs that each need one module, in any partition."""
+    places = tuple(range(partitions))
+    return [Job(0, i, 0, 1, (Need(module, places),)) for i, module in enumerate(modules)]
+
+
+def test_what_was_used_longest_ago_gives_way() -> None:
+    jobs = _anywhere([A, B, C, B, A])
+    assert _carry_out(jobs, ByRule(jobs, oldest=True)).loads == 4  # C takes the place of A
+    jobs = _anywhere([A, B, A, C, A])
+    assert _carry_out(jobs, ByRule(jobs, oldest=True)).loads == 3  # C takes the place of B
+
+
+def test_what_is_needed_again_last_gives_way() -> None:
+    jobs = _anywhere([A, B, C, A, B])
+    assert _carry_out(jobs, ByRule(jobs)).loads == 4  # C takes the place of B
+    assert _carry_out(jobs, ByRule(jobs, oldest=True)).loads == 5
+
+
+def test_a_module_is_loaded_ahead_where_it_does_least_harm() -> None:
+    jobs = _anywhere([A, B, C, A, D], 3)
+    counter = _carry_out(jobs, ByRule(jobs, ahead=True))
+    assert counter.loads == 4
+    assert counter.now == LOAD + 5 * PROGRAM
+
+
+def test_a_module_in_use_is_not_loaded_twice() -> None:
+    jobs = _anywhere([A, A, A])
+    assert _carry_out(jobs, ByRule(jobs, ahead=True)).loads == 1
+
+
+def test_a_module_makes_room_for_one_that_fits_nowhere_else() -> None:
+    jobs = [Job(0, 0, 0, 1, (Need(A, (0, 1)),)), Job(0, 1, 0, 1, (Need(A, (0, 1)), Need(B, (0,))))]
+    counter = _carry_out(jobs, ByRule(jobs))
+    assert counter.modules == {0: B, 1: A}
+
+
+def test_modules_without_partitions_of_their_own_are_refused() -> None:
+    with pytest.raises(PlanningError, match=r"2 modules at once.*\(0xa in 0; 0xb in 0\)"):
+        assignments((Need(A, (0,)), Need(B, (0,))))
 
 
 MODULES = st.dictionaries(st.integers(0, 2), st.sampled_from([A, B, C, D]), min_size=1, max_size=3)
