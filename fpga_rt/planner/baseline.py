@@ -27,6 +27,7 @@ from fpga_rt.planner.assignment import Costs
 from fpga_rt.planner.compile import choose_partitions, compile_network, prepare
 from fpga_rt.planner.predict import predict
 from fpga_rt.planner.residency import resident_placements
+from fpga_rt.planner.timelines import Timelines
 
 _BOUND_MARGIN = 0.8
 """A part of a layer may take less than its share of the cycles: lanes that idle in the whole need
@@ -43,6 +44,15 @@ class Baseline:
     modules: tuple[str, ...]
     resources: Resources
     latency_ps: int
+
+
+@dataclass(frozen=True)
+class SharedBaseline:
+    """A static design for several networks: its modules, and a warm request's latency of each."""
+
+    modules: tuple[str, ...]
+    resources: Resources
+    latencies_ps: tuple[int, ...]
 
 
 def static_baseline(
@@ -62,27 +72,83 @@ def static_baseline(
     Raises:
         PlanningError: the partitions do not exist, or a layer fits no module.
     """
-    chosen = choose_partitions(board, partitions)
-    area = sum((board.partitions[i].resources for i in chosen), Resources())
-    task = prepare(network, board, chosen)
-    on_chip = task.on_chip_images > 0
-    found = best_sets(task.choice.layers, area, board, on_chip, _PREDICTED)
-    lasting = resident_placements(board, task.choice, on_chip, 1)
-    found += [tuple(placement.used.values()) for placement in lasting]
-    designs = [_design(network, board, picked, batch) for picked in found]
-    return min(designs, key=lambda design: design.latency_ps, default=None)
+    found = StaticDesigns([network], board, partitions).best(batch)
+    if found is None:
+        return None
+    return Baseline(found.modules, found.resources, found.latencies_ps[0])
 
 
-def _design(network: Network, board: Board, picked: Sequence[Module], batch: int) -> Baseline:
-    """Compile and predict a network on partitions that are just as large as their modules."""
-    fixed = tuple(
-        replace(board.partitions[0], name=f"static{i}", index=i, resources=module.resources)
-        for i, module in enumerate(picked)
-    )
-    static_board = replace(board, partitions=fixed)
-    deployment = compile_network(network, static_board, modules=picked)
-    start, end = predict(static_board, [(deployment, batch)] * 2, "none").requests[-1]
-    return Baseline(tuple(m.name for m in picked), _total(picked), end - start)
+class StaticDesigns:
+    """Static designs of an area on which each of some networks runs, to choose from by batch."""
+
+    def __init__(
+        self,
+        networks: Sequence[Network],
+        board: Board,
+        partitions: int | Sequence[int] | None = None,
+    ) -> None:
+        """Find the sets of modules worth a prediction, and compile the networks for each.
+
+        Args:
+            networks: the integer networks.
+            board: its partitions' area is what the designs may use.
+            partitions: how many partitions, or which; all by default.
+
+        Raises:
+            PlanningError: the partitions do not exist, or a layer fits no module.
+        """
+        chosen = choose_partitions(board, partitions)
+        area = sum((board.partitions[i].resources for i in chosen), Resources())
+        tasks = [prepare(network, board, chosen) for network in networks]
+        on_chip = all(task.on_chip_images > 0 for task in tasks)
+        layers = [layer for task in tasks for layer in task.choice.layers]
+        found = best_sets(layers, area, board, on_chip, _PREDICTED)
+        if len(tasks) == 1:
+            lasting = resident_placements(board, tasks[0].choice, on_chip, 1)
+            found += [tuple(placement.used.values()) for placement in lasting]
+        self._designs = [_Design(networks, board, picked) for picked in found]
+
+    def best(self, batch: int = 1, weights: Sequence[float] | None = None) -> SharedBaseline | None:
+        """Return the design on which requests take least time, None when there is none.
+
+        Args:
+            batch: images of a request.
+            weights: requests of each network in any unit; as many of each by default.
+        """
+        return min(
+            (design.predicted(batch) for design in self._designs),
+            key=lambda found: sum(
+                share * latency
+                for share, latency in zip(
+                    weights or [1.0] * len(found.latencies_ps), found.latencies_ps, strict=True
+                )
+            ),
+            default=None,
+        )
+
+
+class _Design:
+    """Networks compiled for partitions that are just as large as the modules in them."""
+
+    def __init__(self, networks: Sequence[Network], board: Board, picked: Sequence[Module]) -> None:
+        fixed = tuple(
+            replace(board.partitions[0], name=f"static{i}", index=i, resources=module.resources)
+            for i, module in enumerate(picked)
+        )
+        self._board = replace(board, partitions=fixed)
+        self._picked = picked
+        self._deployments = [compile_network(n, self._board, modules=picked) for n in networks]
+        self._timelines = Timelines(self._board)
+
+    def predicted(self, batch: int) -> SharedBaseline:
+        latencies = []
+        for deployment in self._deployments:
+            requests = [(deployment, batch)] * 2
+            found = predict(self._board, requests, "none", timelines=self._timelines)
+            start, end = found.requests[-1]
+            latencies.append(end - start)
+        names = tuple(module.name for module in self._picked)
+        return SharedBaseline(names, _total(self._picked), tuple(latencies))
 
 
 def best_sets(
