@@ -1,7 +1,7 @@
 # Targets for people and for CI. Each one sets up what it needs; a second run does no work twice.
 
 PYTHON ?= python3
-EXTRAS := onnx,tflite,torch,serve,study,update,sim,formal,dev
+EXTRAS := onnx,tflite,torch,serve,study,loadgen,update,sim,formal,dev
 # What the simulation needs besides: a C++ compiler for Verilator, and Icarus for its four values;
 # what the tests of the device `pynq` need: FUSE, for a board's kernel; and Tcl, for the scripts that
 # vendor tools run.

@@ -34,6 +34,8 @@ BENCHMARKS = (
     "swap",
     "pynq_swap",
     "planner",
+    "schedules",
+    "online",
     "mlperf_tiny",
     "simulation",
     "nngen",

