@@ -137,7 +137,8 @@ def add_schedule(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--prefetch", choices=POLICIES, default="aggressive",
-        help="load modules on demand only, or ahead too (the default)",
+        help="load modules on demand (none, lru, belady) or ahead too (aggressive, the default;"
+        " look-ahead, by a plan); lru, belady and look-ahead may move modules between partitions",
     )  # fmt: skip
     parser.add_argument(
         "--port", help="configuration port, `icap` or `pcap`; the board's default port otherwise"

@@ -14,6 +14,8 @@ from fpga_rt.cli.options import DEFAULT_BOARD, board_of
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import DeviceError
 from fpga_rt.planner.compile import choose_partitions
+from fpga_rt.planner.relocation import movable
+from fpga_rt.planner.schedule import MOVING
 
 _log = logging.getLogger(__name__)
 
@@ -21,9 +23,18 @@ _log = logging.getLogger(__name__)
 def deployment_of(arguments: argparse.Namespace) -> tuple[Deployment, Board]:
     """Return the deployment that `add_source`'s arguments name, compiled if need be, and its board.
 
+    Under a policy that moves modules it has bitstreams for all partitions that it may use.
+
     Raises:
         FpgaRtError: whatever is wrong with the file, the board or the fit.
     """
+    deployment, board = _named(arguments)
+    if arguments.prefetch in MOVING:
+        deployment = movable(deployment, board, deployment.partitions)
+    return deployment, board
+
+
+def _named(arguments: argparse.Namespace) -> tuple[Deployment, Board]:
     path: Path = arguments.model
     if not api.is_archive(path):
         board = board_of(arguments.board or DEFAULT_BOARD, arguments.calibration)

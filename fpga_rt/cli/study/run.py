@@ -1,0 +1,128 @@
+"""`fpga-rt study run`: every point of a study file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from fpga_rt.cli.options import positive
+from fpga_rt.cli.progress import Progress
+from fpga_rt.cli.table import table
+from fpga_rt.study import file, sweep
+from fpga_rt.study.axes import AXES
+from fpga_rt.study.break_even import crossings
+from fpga_rt.study.file import Study
+
+_MOST_ROWS = 60
+_SHOWN = (
+    ("total_ms", "total\nms"),
+    ("p50_ms", "p50\nms"),
+    ("p99_ms", "p99\nms"),
+    ("loads", "loads"),
+    ("hidden_share", "hidden\n%"),
+    ("exposed_ms", "exposed\nms"),
+    ("gap_percent", "above\nbound %"),
+    ("static_ms", "static\nms"),
+    ("static_ratio", "static /\nthis"),
+)
+
+Rows = Sequence[dict[str, str]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("study", type=Path, metavar="STUDY.toml", help="what to sweep")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR",
+        help="folder of the results, by default the study's name in the current folder; one that"
+        " holds part of the same study is continued",
+    )  # fmt: skip
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR",
+        help="folder that the study's model files are in; by default that of the study",
+    )  # fmt: skip
+    parser.add_argument(
+        "--processes", type=positive, default=0, metavar="N", help="one for each core by default"
+    )
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run what is missing, and print the results."""
+    study = file.read(arguments.study, arguments.models)
+    folder: Path = arguments.output or Path(arguments.study.stem)
+    count = 0
+
+    def done(points: int) -> None:
+        nonlocal count
+        count = points
+
+    with Progress("study", len(study.points), lambda: count, True, "points"):
+        rows = sweep.run(study, folder, arguments.processes, done)
+    if arguments.json:
+        print(json.dumps({"manifest": sweep.manifest(study), "results": rows}, indent=2))
+        return
+    print(summary(study, rows))
+    print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
+
+
+def summary(study: Study, rows: Rows) -> str:
+    """Return the results as a table, where reconfiguration pays, and what could not be."""
+    good = [row for row in rows if not row["error"]]
+    origins = " and ".join(sorted({row["origin"] for row in good})) or "no figures"
+    lines = [f"{study.title}: {len(rows)} points (virtual clock, {origins})"]
+    if good:
+        lines += ["", _table(study, good[:_MOST_ROWS])]
+    if len(good) > _MOST_ROWS:
+        lines.append(f"... {len(good) - _MOST_ROWS} more points in the file")
+    lines += ["", *_verdict(study, good)]
+    reasons: dict[str, int] = {}
+    for row in rows:
+        if row["error"]:
+            reasons[row["error"]] = reasons.get(row["error"], 0) + 1
+    lines += [f"{number} points cannot be: {reason}" for reason, number in reasons.items()]
+    return "\n".join(lines)
+
+
+def _table(study: Study, rows: Rows) -> str:
+    varied = [axis for axis in AXES if len(study.sweep.get(axis, ())) > 1] or ["workload"]
+    shown = [(key, head) for key, head in _SHOWN if any(row[key] for row in rows)]
+    cells = [
+        [*(row[axis] for axis in varied), *(_cell(key, row[key]) for key, _ in shown)]
+        for row in rows
+    ]
+    headers = [*varied, *(head for _, head in shown)]
+    return table(headers, "<" * len(varied) + ">" * len(shown), cells)
+
+
+def _cell(key: str, value: str) -> str:
+    if not value or key == "loads":
+        return value
+    if key == "hidden_share":
+        return f"{100 * float(value):.1f}"
+    return f"{float(value):,.3f}" if key.endswith("_ms") else f"{float(value):.2f}"
+
+
+def _verdict(study: Study, rows: Rows) -> list[str]:
+    """Say where reconfiguration pays against the static design of the same area."""
+    judged = [row for row in rows if row["static_ratio"]]
+    alone = len(rows) - len(judged)
+    lines = []
+    if judged:
+        wins = [row for row in judged if float(row["static_ratio"]) > 1]
+        best = max(judged, key=lambda row: float(row["static_ratio"]))
+        worst = min(judged, key=lambda row: float(row["static_ratio"]))
+        lines.append(
+            f"Reconfiguration pays in {len(wins)} of {len(judged)} points: the static design of the"
+            f" same area takes {float(worst['static_ratio']):.2f} ({worst['point']}) to"
+            f" {float(best['static_ratio']):.2f} ({best['point']}) times as long."
+        )
+        lines += [crossing.text for crossing in crossings(study, judged)]
+    if alone:
+        lines.append(
+            f"In {alone} points no static design of the same area holds all modules: there it runs"
+            " only with reconfiguration."
+        )
+    return lines

@@ -1,0 +1,216 @@
+"""The figures of one point of a study. All times are of the virtual clock, none is measured."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from math import ceil
+from typing import Any
+
+from fpga_rt.errors import FpgaRtError, PlanningError
+from fpga_rt.planner.admission import Work
+from fpga_rt.planner.bounds import lower_bound_ps
+from fpga_rt.planner.predict import Prediction, predict
+from fpga_rt.planner.requests import jobs_of, most_of, row_of
+from fpga_rt.planner.schedule import POLICIES, Load
+from fpga_rt.study.axes import Point
+from fpga_rt.study.context import Context
+from fpga_rt.study.online import Ends, poisson, simulate
+from fpga_rt.study.optimum import optimum
+from fpga_rt.study.workload import Workload
+
+SERVER_POLICIES = ("none", "aggressive")
+"""Others must know the requests before they arrive."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Columns of a result; None where a point has no such figure.
+
+    Times are in milliseconds. `static_ratio` is how many times as long the static design takes (of
+    a server, its p99 latency): above 1 reconfiguration pays. `gap_percent` is how far above
+    `bound_ms` the total is, and `proven` whether no schedule can be better.
+    """
+
+    clock: str = "virtual"
+    origin: str = ""
+    error: str = ""
+    requests: int | None = None
+    images: int | None = None
+    total_ms: float | None = None
+    image_ms: float | None = None
+    images_per_s: float | None = None
+    p50_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
+    worst_ms: float | None = None
+    loads: int | None = None
+    load_ms: float | None = None
+    hidden_ms: float | None = None
+    exposed_ms: float | None = None
+    hidden_share: float | None = None
+    bound_ms: float | None = None
+    gap_percent: float | None = None
+    proven: bool | None = None
+    static_ms: float | None = None
+    static_ratio: float | None = None
+    static_modules: str = ""
+    accepted: int | None = None
+    refused_full: int | None = None
+    refused_late: int | None = None
+    late: int | None = None
+    lost: int | None = None
+
+
+COLUMNS = tuple(field.name for field in fields(Figures))
+
+
+def evaluate(context: Context, point: Point) -> Figures:
+    """Return the figures of a point; one that cannot be has its reason in `error`."""
+    workload = context.study.workloads[point.workload]
+    seed = seed_of(context.study.seed, workload)
+    try:
+        if workload.kind == "server":
+            return _server(context, point, workload, seed)
+        return _row(context, point, workload, seed)
+    except FpgaRtError as error:
+        return Figures(error=" ".join(str(error).split()))
+
+
+def seed_of(seed: int, workload: Workload) -> int:
+    """Return the seed of a workload: the same for every point, so all see the same requests."""
+    digest = hashlib.sha256(f"{seed} {workload.name}".encode()).digest()
+    return int.from_bytes(digest[:8], "little")
+
+
+def nearest_rank(values: Sequence[int], percent: float) -> int:
+    """Return a percentile of sorted values by nearest rank."""
+    return values[max(0, ceil(len(values) * percent / 100) - 1)]
+
+
+def _row(context: Context, point: Point, workload: Workload, seed: int) -> Figures:
+    """Return the figures of requests that are known in advance."""
+    names = workload.networks(seed)
+    board, kinds = context.board(point), list(dict.fromkeys(names))
+    compiled = context.deployments(point, kinds)
+    requests = [(compiled[name], point.batch) for name in names]
+    timelines = context.timelines(point)
+    jobs = jobs_of([(i, *request) for i, request in enumerate(requests)], True)
+    deployments = [deployment for deployment, _ in requests]
+    row = row_of(board, board.default_port, jobs, deployments, timelines)
+    bound, proven = lower_bound_ps(row), False
+    if point.policy == "exact":
+        best = optimum(row, context.study.exact_seconds)
+        bound, proven = best.bound_ps, best.proven
+        prediction = predict(board, requests, best.outcome.plan, timelines=timelines)
+    else:
+        policy = next(policy for policy in POLICIES if policy == point.policy)
+        prediction = predict(board, requests, policy, timelines=timelines)
+    counts = [float(names.count(name)) for name in kinds]
+    static = context.static(point, kinds, counts)
+    static_ps = (
+        sum(n * t for n, t in zip(counts, static.latencies_ps, strict=True)) if static else None
+    )
+    return Figures(
+        origin=board.origin,
+        **_times(prediction, point.batch, bound, proven),
+        **_against(static_ps, prediction.total_ps),
+        static_modules=" ".join(static.modules) if static else "",
+    )
+
+
+def _times(prediction: Prediction, batch: int, bound_ps: int, proven: bool) -> dict[str, Any]:
+    total, count = prediction.total_ps, len(prediction.requests)
+    latencies = sorted(end - start for start, end in prediction.requests)
+    hidden, load = prediction.hidden_ps, prediction.load_ps
+    return {
+        "requests": count,
+        "images": count * batch,
+        "total_ms": total / 1e9,
+        "image_ms": total / 1e9 / (count * batch),
+        "images_per_s": count * batch * 1e12 / total,
+        **_percentiles(latencies),
+        "loads": len(prediction.loads),
+        "load_ms": load / 1e9,
+        "hidden_ms": hidden / 1e9,
+        "exposed_ms": (load - hidden) / 1e9,
+        "hidden_share": hidden / load if load else 1.0,
+        "bound_ms": bound_ps / 1e9,
+        "gap_percent": 100 * (total / bound_ps - 1),
+        "proven": proven or total <= bound_ps,
+    }
+
+
+def _percentiles(latencies: Sequence[int]) -> dict[str, Any]:
+    ranks = {"p50_ms": 50, "p90_ms": 90, "p99_ms": 99, "worst_ms": 100}
+    return {name: nearest_rank(latencies, rank) / 1e9 for name, rank in ranks.items()}
+
+
+def _against(static_ps: float | None, got_ps: float) -> dict[str, Any]:
+    if static_ps is None:
+        return {}
+    return {"static_ms": static_ps / 1e9, "static_ratio": static_ps / got_ps}
+
+
+def _server(context: Context, point: Point, workload: Workload, seed: int) -> Figures:
+    """Return the figures of requests that arrive."""
+    if point.policy not in SERVER_POLICIES:
+        raise PlanningError(
+            f"policy {point.policy} must know requests before they arrive, expected"
+            f" {' or '.join(SERVER_POLICIES)} for a server; leave it out"
+        )
+    names = list(workload.mix)
+    board, compiled = context.board(point), context.deployments(point, names)
+    networks: list[Sequence[Work]] = []
+    loads: dict[Load, int] = {}
+    for name in names:
+        works, needed = most_of(
+            board, board.default_port, compiled[name], point.batch, context.timelines(point)
+        )
+        networks.append(works)
+        loads |= needed
+    ahead = point.policy == "aggressive"
+    ends = _served(point, workload, seed, networks, loads, ahead)
+    if not ends.latencies_ps:
+        raise PlanningError(
+            f"none of {workload.requests} requests was answered in time; give them longer than"
+            f" {workload.deadline_us:g} us"
+        )
+    static = context.static(point, names, list(workload.mix.values()))
+    latencies = sorted(ends.latencies_ps)
+    fixed: Sequence[int] = ()
+    if static:
+        alone = [(Work((), latency),) for latency in static.latencies_ps]
+        fixed = sorted(_served(point, workload, seed, alone, {}, ahead).latencies_ps)
+    return Figures(
+        origin=board.origin,
+        requests=workload.requests,
+        images=len(latencies) * point.batch,
+        total_ms=ends.last_ps / 1e9,
+        images_per_s=len(latencies) * point.batch * 1e12 / ends.last_ps,
+        **_percentiles(latencies),
+        loads=ends.loads,
+        **_against(nearest_rank(fixed, 99) if fixed else None, nearest_rank(latencies, 99)),
+        static_modules=" ".join(static.modules) if static else "",
+        accepted=ends.accepted,
+        refused_full=ends.refused["full"],
+        refused_late=ends.refused["late"],
+        late=ends.ended["late"],
+        lost=ends.lost,
+    )
+
+
+def _served(
+    point: Point,
+    workload: Workload,
+    seed: int,
+    networks: Sequence[Sequence[Work]],
+    loads: dict[Load, int],
+    ahead: bool,
+) -> Ends:
+    total = sum(workload.mix.values())
+    rates = [workload.rate_hz * share / total for share in workload.mix.values()]
+    deadlines = [round(workload.deadline_us * 1e6)] * len(rates)
+    arrivals = poisson(rates, deadlines, workload.requests, seed)
+    return simulate(arrivals, networks, loads, workload.queue, ahead=ahead)

@@ -1,0 +1,154 @@
+"""Checks of the values in a study file: each returns the value, or says what was expected."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+from fpga_rt.arch.boards import Board, board, boards
+from fpga_rt.arch.calibration import calibrate
+from fpga_rt.arch.measurements import decode
+from fpga_rt.errors import ArtifactError, DeviceError
+from fpga_rt.modules.registry import named
+from fpga_rt.planner.compile import choose_partitions
+from fpga_rt.study.axes import ALL, PLACEMENTS, STUDY_POLICIES, Value
+
+Check = Callable[[Any], Any]
+
+
+def is_text(value: object) -> str:
+    """Return text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("text")
+    return value
+
+
+def natural(value: object) -> int:
+    """Return a whole number of at least 0."""
+    if not _is_whole(value) or value < 0:  # type: ignore[operator]
+        raise ValueError("a whole number of at least 0")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def positive(value: object) -> int:
+    """Return a whole number of at least 1."""
+    if not _is_whole(value) or value < 1:  # type: ignore[operator]
+        raise ValueError("a whole number of at least 1")
+    return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def above_zero(value: object) -> float:
+    """Return a finite number above 0."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value <= 0:  # type: ignore[arg-type, operator]
+        raise ValueError("a number above 0")
+    return float(value)  # type: ignore[arg-type]
+
+
+def one_of(choices: Collection[str]) -> Check:
+    """Return a check for one of some texts."""
+
+    def check(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"one of {', '.join(choices)}")
+        return value
+
+    return check
+
+
+def unused(kind: str) -> Check:
+    """Return a check that passes nothing: a workload of a kind has no such key."""
+
+    def check(value: object) -> float:
+        raise ValueError(f"no such key in a workload of kind {kind}, only in a server")
+
+    return check
+
+
+def axis(name: str, workloads: Collection[str], folder: Path) -> Check:
+    """Return the check for the values of an axis; files are relative to a folder."""
+    checks: dict[str, Check] = {
+        "workload": one_of(workloads),
+        "board": one_of(boards()),
+        "calibration": lambda value: str(folder / is_text(value)) if value != "" else "",
+        "port": is_text,
+        "contention": natural,
+        "partitions": partitions,
+        "modules": _modules,
+        "placement": one_of(PLACEMENTS),
+        "bitstream": _bitstream,
+        "policy": one_of(STUDY_POLICIES),
+        "batch": positive,
+    }
+    return checks[name]
+
+
+def check_board(name: str, axis: str, value: Value) -> None:
+    """Refuse a calibration, port or partitions that a board does not have.
+
+    Raises:
+        FpgaRtError: it does not have it.
+    """
+    target = board(name)
+    if axis == "calibration" and value:
+        calibrated(target, str(value))
+    elif axis == "port" and value != "default" and value not in target.ports:
+        raise DeviceError(
+            f"board {name} has no configuration port {value!r}, expected one of"
+            f" {', '.join(target.ports)}, or `default` for {target.default_port}"
+        )
+    elif axis == "partitions" and value != ALL:
+        chosen = partitions(list(value) if isinstance(value, tuple) else value)
+        choose_partitions(target, None if isinstance(chosen, str) else chosen)
+
+
+def calibrated(target: Board, file: str) -> Board:
+    """Return a board with the measurements of a file, itself for none.
+
+    Raises:
+        ArtifactError: the file cannot be read, or is of another board.
+    """
+    if not file:
+        return target
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ArtifactError(f"{file} cannot be read ({reason}); check the path") from error
+    return calibrate(target, decode(text, file, "calibration"), file)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def partitions(value: object) -> str | int | tuple[int, ...]:
+    """Return `all`, how many partitions, or which."""
+    if value == ALL:
+        return ALL
+    if isinstance(value, list) and value and all(map(_is_whole, value)):
+        return tuple(value)
+    try:
+        return positive(value)
+    except ValueError:
+        raise ValueError("`all`, how many, or a list of indices as [0, 2]") from None
+
+
+def _modules(value: object) -> str | tuple[str, ...]:
+    if value == ALL:
+        return ALL
+    if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
+        raise ValueError('`all`, or a list of module variants as ["convolution_8x16"]')
+    named(value)
+    return tuple(value)
+
+
+def _bitstream(value: object) -> str | float:
+    if value in ("reset", "plain"):
+        return str(value)
+    try:
+        return above_zero(value)
+    except ValueError:
+        raise ValueError("`reset`, `plain`, or a ratio to `reset` above 0") from None

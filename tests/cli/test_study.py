@@ -1,0 +1,57 @@
+"""`fpga-rt study run` from a file to a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Cli
+from tests.study.conftest import HEAD
+
+
+def _file(folder: Path, sweep: str) -> Path:
+    path = folder / "ports.toml"
+    path.write_text(f"{HEAD}\n[sweep]\n{sweep}")
+    return path
+
+
+def test_prints_a_table_and_where_it_pays(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = _file(
+        tmp_path, 'workload = ["turns"]\npolicy = ["none", "aggressive"]\nbatch = [1, 4]\n'
+    )
+    answer = cli("study", "run", path, "--processes", 1)
+    assert answer.code == 0
+    assert answer.out.startswith("Two networks: 4 points (virtual clock, modelled)\n")
+    lines = [" ".join(line.split()) for line in answer.out.splitlines()]
+    assert any(line.startswith("none 1 ") for line in lines)
+    assert any(line.startswith("aggressive 4 ") for line in lines)
+    assert "Reconfiguration pays in 0 of 4 points: the static design of the same area" in answer.out
+    assert lines[-1] == "written: ports/results.csv and ports/manifest.json"
+    assert "study: 4/4 points in" in answer.err
+    with Path("ports/results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 4
+
+
+def test_prints_json(cli: Cli, tmp_path: Path) -> None:
+    path = _file(tmp_path, 'workload = ["turns"]\nmodules = ["all", ["pooling_8"]]\n')
+    answer = cli("study", "run", path, "-o", tmp_path / "out", "--processes", 1, "--json")
+    data = json.loads(answer.out)
+    assert data["manifest"]["points"] == 2
+    assert [bool(row["error"]) for row in data["results"]] == [False, True]
+    text = cli("study", "run", path, "-o", tmp_path / "out").out  # what is there is not run again
+    assert "1 points cannot be: layer" in text
+
+
+def test_a_bad_file_is_one_line(cli: Cli, tmp_path: Path) -> None:
+    path = _file(tmp_path, "batch = []\n")
+    answer = cli("study", "run", path, "-o", tmp_path / "out")
+    assert answer.code == 3
+    assert answer.out == ""
+    assert answer.err.startswith(f"fpga-rt: error: {path}:27: batch has no values")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,163 @@
+"""Study files: what they say, and what is said of bad ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fpga_rt.errors import ArtifactError
+from fpga_rt.study.axes import AXES
+from fpga_rt.study.file import line_of, read
+from tests.study.conftest import HEAD, Written
+
+LINES = len(HEAD.splitlines()) + 2
+"""The sweep begins behind this line."""
+
+
+def test_a_grid_of_points_named_by_what_varies(written: Written) -> None:
+    study = read(written('workload = ["turns"]\nbatch = [1, 4]\npolicy = ["none", "exact"]\n'))
+    assert list(study.points) == [
+        "policy=none batch=1",
+        "policy=none batch=4",
+        "policy=exact batch=1",
+        "policy=exact batch=4",
+    ]
+    point = study.points["policy=exact batch=4"]
+    assert (point.workload, point.board, point.port) == ("turns", "pynq-z2", "default")
+    assert study.networks["b"].partitions == (0, 2)
+    assert study.networks["a"].partitions is None
+    assert (study.title, study.seed) == ("Two networks", 3)
+    assert study.workloads["poisson"].rate_hz == 100
+
+
+def test_every_workload_is_swept_by_default(written: Written) -> None:
+    assert [p.workload for p in read(written("batch = 2\n")).points.values()] == [
+        "turns",
+        "poisson",
+        "alone",
+    ]
+
+
+def test_values_of_every_axis(written: Written) -> None:
+    text = """
+workload = ["turns"]
+board = ["pynq-z2"]
+calibration = [""]
+port = ["icap", "pcap", "default"]
+contention = [0, 30]
+partitions = ["all", 2, [0, 2]]
+modules = ["all", ["convolution_8x16", "pooling_8", "depthwise_64"]]
+placement = ["apart", "together"]
+bitstream = ["reset", "plain", 0.5]
+policy = ["none", "lru", "belady", "aggressive", "look-ahead", "exact"]
+batch = [1]
+"""
+    study = read(written(text))
+    assert set(study.sweep) == set(AXES)
+    assert len(study.points) == 3 * 2 * 3 * 2 * 2 * 3 * 6
+    assert "partitions=0+2" in list(study.points)[-1]
+
+
+@pytest.mark.parametrize(
+    ("sweep", "line", "message"),
+    [
+        ("polcy = ['none']", 1, "unknown key 'polcy', expected one of workload, board,"),
+        ("batch = []", 1, "batch has no values, expected at least one; give one, or leave"),
+        ("batch = [1]\nboard = ['pynq']", 2, "board is 'pynq', expected one of alveo-u200, kv260"),
+        ("batch = [0]", 1, "batch is 0, expected a whole number of at least 1"),
+        ("batch = [true]", 1, "batch is True, expected a whole number of at least 1"),
+        ("batch = [2, 2]", 1, "batch has a value twice; give each once"),
+        ("policy = ['best']", 1, "policy is 'best', expected one of none, lru, belady, aggress"),
+        ("\nport = ['jtag']", 2, "board pynq-z2 has no configuration port 'jtag', expected one"),
+        ("partitions = [4]", 1, "4 partitions asked of board pynq-z2, expected 1..3"),
+        ("partitions = [[0, 7]]", 1, "expected some of 0..2"),
+        ("partitions = ['some']", 1, "expected `all`, how many, or a list of indices as [0, 2]"),
+        ("modules = [['convolution']]", 1, "convolution"),
+        ("modules = [3]", 1, "expected `all`, or a list of module variants"),
+        ("bitstream = ['zip']", 1, "expected `reset`, `plain`, or a ratio to `reset` above 0"),
+        ("bitstream = [-1.0]", 1, "expected `reset`, `plain`, or a ratio to `reset` above 0"),
+        ("contention = [-5]", 1, "contention is -5, expected a whole number of at least 0"),
+        ("workload = ['turn']", 1, "workload is 'turn', expected one of turns, poisson"),
+        ("calibration = ['none.json']", 1, "none.json cannot be read (No such file"),
+    ],
+)
+def test_a_bad_sweep_names_line_and_choices(
+    written: Written, sweep: str, line: int, message: str
+) -> None:
+    path = written(sweep + "\n")
+    with pytest.raises(ArtifactError) as got:
+        read(path)
+    assert str(got.value).startswith(f"{path}:{LINES + line}: ")
+    assert message in str(got.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("seed = 3", "sed = 3", 3, "unknown key 'sed', expected one of title, seed"),
+        ("seed = 3", "seed = -1", 3, "seed is -1, expected a whole number of at least 0"),
+        ("[study]", "[studies]", 1, "unknown key 'studies', expected one of study, networks"),
+        ("mix = { a = 1, b = 1 }", "mix = { a = 1, c = 1 }", 11,
+         "unknown network 'c', expected one of a, b"),
+        ("mix = { a = 1, b = 1 }", "mix = { a = 1, b = 0 }", 11, "b is 0, expected a whole"),
+        ("mix = { a = 1, b = 1 }", "mix = 3", 11, "mix is 3, expected a table as {ic = 1}"),
+        ("mix = { a = 1, b = 1 }", "kind = 'single-stream'", 9,
+         "a single stream of 2 networks, expected one"),
+        ('kind = "server"', 'kind = "offline"', 14,
+         "kind is 'offline', expected one of single-stream, gateway, server"),
+        ("rate_hz = 100\n", "", 13, "rate_hz is missing"),
+        ("requests = 4\n", "requests = 4\nqueue = 3\n", 11,
+         "queue is 3, expected no such key in a workload of kind gateway, only in a server"),
+        ("partitions = [0, 2]", "partitions = [0, 9]", 7, "expected some of 0..2"),
+        ("partitions = [0, 2]", "place = 1", 7, "unknown key 'place', expected one of model, part"),
+        ("digits.onnx", "digit.onnx", 6, "give the folder of the models with --models"),
+    ],
+)  # fmt: skip
+def test_a_bad_head_names_line_and_choices(
+    written: Written, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in HEAD
+    path = written(f"{HEAD.replace(old, new)}\n[sweep]\nbatch = [1]\n")
+    with pytest.raises(ArtifactError) as got:
+        read(path)
+    assert str(got.value).startswith(f"{path}:{line}: ")
+    assert message in str(got.value)
+
+
+def test_what_is_no_toml_says_where(written: Written) -> None:
+    with pytest.raises(ArtifactError, match=r"study.toml: .*line 2.*; study files are TOML"):
+        read(written("[networks]\na = = 2\n"))
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"none.toml cannot be read \(No such file"):
+        read(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("sweep", "there is no table [sweep]"), ("networks", "there is no table [networks]")],
+)
+def test_a_table_that_is_missing(written: Written, missing: str, message: str) -> None:
+    text = f"{HEAD}\n[sweep]\nbatch = [1]\n".replace(f"[{missing}]", "[study.x]")
+    text = text if missing == "sweep" else text.replace("[study.x]", "[sweep.x]")
+    with pytest.raises(ArtifactError) as got:
+        read(written(text + ("# [networks]" if missing == "networks" else "")))
+    assert message in str(got.value) or "unknown key" in str(got.value)
+
+
+def test_a_grid_too_large_is_refused(written: Written) -> None:
+    batches = ", ".join(map(str, range(1, 1002)))
+    text = f"batch = [{batches}]\ncontention = [{batches}]\n"
+    with pytest.raises(ArtifactError, match=r"3,006,003 points, expected at most 1,000,000"):
+        read(written(text))
+
+
+def test_lines_are_found_in_tables_and_inline() -> None:
+    lines = ["[a]", "x = 1", "", "[a.b]", "y = 2", "z = { u = 1,", "v = 2 }"]
+    assert line_of(lines, ("a", "x")) == 2
+    assert line_of(lines, ("a", "b")) == 4
+    assert line_of(lines, ("a", "b", "z", "u")) == 6
+    assert line_of(lines, ("a", "b", "missing")) == 4
+    assert line_of(lines, ("nothing",)) == 1

@@ -1,0 +1,233 @@
+"""Sweeps: figures against predictions made by hand, and folders that are continued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import fpga_rt
+from fpga_rt.arch.boards import board
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import ArtifactError
+from fpga_rt.network.graph import Network
+from fpga_rt.planner import compile as planner
+from fpga_rt.planner.baseline import StaticDesigns
+from fpga_rt.planner.predict import predict
+from fpga_rt.study import sweep
+from fpga_rt.study.axes import Point
+from fpga_rt.study.break_even import crossings
+from fpga_rt.study.context import Context
+from fpga_rt.study.evaluate import COLUMNS, evaluate, nearest_rank, seed_of
+from fpga_rt.study.file import Study
+from fpga_rt.study.workload import Workload
+from tests.study.conftest import DIGITS
+
+Make = Callable[[str], Study]
+PYNQ = board("pynq-z2")
+
+
+def _rows(study: Study, folder: Path, processes: int = 1) -> dict[str, dict[str, str]]:
+    return {row["point"]: row for row in sweep.run(study, folder, processes)}
+
+
+def test_figures_are_those_of_the_prediction(study: Make, tmp_path: Path) -> None:
+    made = study('workload = ["turns"]\npolicy = ["none", "aggressive"]\nbatch = [3]\n')
+    rows = _rows(made, tmp_path / "out")
+    network = fpga_rt.load_model(DIGITS)
+    a, b = fpga_rt.compile(network), fpga_rt.compile(network, partitions=[0, 2])
+    for policy in ("none", "aggressive"):
+        row = rows[f"policy={policy}"]
+        expected = predict(PYNQ, [(a, 3), (b, 3)] * 2, policy)
+        assert float(row["total_ms"]) == pytest.approx(expected.total_ps / 1e9)
+        assert int(row["loads"]) == len(expected.loads)
+        spans = sorted(end - start for start, end in expected.requests)
+        assert float(row["p50_ms"]) == pytest.approx(spans[1] / 1e9)
+        assert float(row["worst_ms"]) == pytest.approx(spans[-1] / 1e9)
+        total = float(row["hidden_ms"]) + float(row["exposed_ms"])
+        assert total == pytest.approx(float(row["load_ms"]))
+        assert (row["clock"], row["origin"], row["images"]) == ("virtual", "modelled", "12")
+        static = StaticDesigns([network, network], PYNQ).best(3)
+        assert static is not None
+        assert float(row["static_ms"]) == pytest.approx(2 * sum(static.latencies_ps) / 1e9)
+        ratio = float(row["static_ms"]) / float(row["total_ms"])
+        assert float(row["static_ratio"]) == pytest.approx(ratio)
+
+
+def test_ports_and_bitstreams_change_loads_and_nothing_else(study: Make, tmp_path: Path) -> None:
+    made = study(
+        'workload = ["alone"]\npolicy = ["none"]\npartitions = [1]\n'
+        'port = ["icap", "pcap"]\nbitstream = ["reset", "plain", 0.5]\n'
+    )
+    rows = _rows(made, tmp_path / "out")
+    reset, plain, half = (rows[f"port=icap bitstream={b}"] for b in ("reset", "plain", "0.5"))
+    size = PYNQ.partitions[0]
+    slope = float(reset["load_ms"]) - float(half["load_ms"])
+    loads = int(reset["loads"])
+    assert slope == pytest.approx(loads * size.bitstream_bytes / 2 / 382e6 * 1e3, rel=1e-3)
+    ratio = float(plain["load_ms"]) / float(reset["load_ms"])
+    assert ratio == pytest.approx(size.plain_bytes / size.bitstream_bytes, rel=1e-2)
+    pcap = rows["port=pcap bitstream=reset"]
+    per_load = 0.039 + size.bitstream_bytes / 128.5e6 * 1e3
+    assert float(pcap["load_ms"]) == pytest.approx(loads * per_load, rel=1e-2)
+    computed = [float(r["total_ms"]) - float(r["exposed_ms"]) for r in (reset, half, pcap)]
+    assert computed == pytest.approx([computed[0]] * 3, abs=0.02)
+
+
+def test_no_policy_is_better_than_the_bound_or_the_exact_one(study: Make, tmp_path: Path) -> None:
+    policies = ("none", "lru", "belady", "aggressive", "look-ahead", "exact")
+    made = study(f'workload = ["turns"]\npolicy = {list(policies)}\npartitions = [2]\n')
+    rows = _rows(made, tmp_path / "out")
+    totals = {policy: float(rows[f"policy={policy}"]["total_ms"]) for policy in policies}
+    best = totals["exact"]
+    assert min(totals.values()) >= best * 0.999  # the row leaves out what accesses hide
+    for row in rows.values():
+        assert float(row["bound_ms"]) <= float(row["total_ms"])
+        assert float(row["gap_percent"]) >= 0
+    shares = [float(rows[f"policy={p}"]["hidden_share"]) for p in ("look-ahead", "exact")]
+    assert shares[0] >= 0.99 * shares[1]
+
+
+def test_a_server_promises_and_refuses(study: Make, tmp_path: Path) -> None:
+    made = study('workload = ["poisson"]\npolicy = ["none", "aggressive", "lru"]\n')
+    rows = _rows(made, tmp_path / "out")
+    for policy in ("none", "aggressive"):
+        row = rows[f"policy={policy}"]
+        refused = int(row["refused_full"]) + int(row["refused_late"])
+        assert int(row["accepted"]) + refused == 300
+        assert (row["late"], row["lost"]) == ("0", "0")
+        assert 0 < float(row["p50_ms"]) <= float(row["p99_ms"]) <= 60
+    assert "must know requests before they arrive" in rows["policy=lru"]["error"]
+
+
+def test_a_point_that_cannot_be_says_why(study: Make, tmp_path: Path) -> None:
+    made = study('workload = ["turns"]\nmodules = ["all", ["pooling_8"]]\n')
+    rows = _rows(made, tmp_path / "out")
+    assert rows["modules=all"]["error"] == ""
+    bad = rows["modules=pooling_8"]
+    assert "fits no module" in bad["error"]
+    assert all(bad[name] == "" for name in COLUMNS if name not in ("clock", "error"))
+
+
+def test_results_are_the_same_over_processes(study: Make, tmp_path: Path) -> None:
+    made = study('workload = ["turns"]\nbatch = [1, 2, 3, 4, 5]\n')
+    sweep.run(made, tmp_path / "one", 1)
+    sweep.run(made, tmp_path / "two", 2)
+    one, two = ((tmp_path / name / sweep.RESULTS).read_text() for name in ("one", "two"))
+    assert one == two
+    assert [line.split(",")[0] for line in one.splitlines()[1:]] == [
+        f"batch={n}" for n in range(1, 6)
+    ]
+    assert not (tmp_path / "one" / sweep.PARTIAL).exists()
+    found = json.loads((tmp_path / "one" / sweep.MANIFEST).read_text())
+    assert found["study_sha256"] == made.digest
+    assert (found["seed"], found["points"], found["clock"]) == (3, 5, "virtual")
+    assert set(found["models"]) == {"a", "b"}
+
+
+def test_a_folder_is_continued_where_it_was_left(
+    study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = study('workload = ["turns"]\nbatch = [1, 2, 3, 4]\n')
+    folder = tmp_path / "out"
+    done: list[str] = []
+
+    def stopped(context: Context, name: str, point: Point) -> dict[str, str]:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(name)
+        return row(context, name, point)
+
+    row = sweep._row
+    monkeypatch.setattr(sweep, "_row", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run(made, folder, 1)
+    assert not (folder / sweep.RESULTS).exists()
+    with (folder / sweep.PARTIAL).open("a") as file:
+        file.write("batch=3,turns,cut sho")  # as a stop in mid-line leaves it
+    again: list[str] = []
+
+    def counted(context: Context, name: str, point: Point) -> dict[str, str]:
+        again.append(name)
+        return row(context, name, point)
+
+    monkeypatch.setattr(sweep, "_row", counted)
+    counts: list[int] = []
+    rows = sweep.run(made, folder, 1, counts.append)
+    assert done == ["batch=1", "batch=2"]
+    assert again == ["batch=3", "batch=4"]
+    assert counts == [2, 3, 4]
+    whole = sweep.run(made, tmp_path / "whole", 1)
+    assert rows == whole
+    again.clear()
+    assert sweep.run(made, folder, 1) == whole
+    assert again == []
+
+
+def test_a_folder_of_another_study_is_left_alone(study: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    sweep.run(study('workload = ["turns"]\nbatch = [1]\n'), folder, 1)
+    before = (folder / sweep.RESULTS).read_text()
+    with pytest.raises(ArtifactError, match=r"results of another study.*\(study_sha256 differs\)"):
+        sweep.run(study('workload = ["turns"]\nbatch = [2]\n'), folder, 1)
+    assert (folder / sweep.RESULTS).read_text() == before
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.tex").write_text("")
+    with pytest.raises(ArtifactError, match=r"holds thesis.tex and no study"):
+        sweep.run(study('workload = ["turns"]\nbatch = [2]\n'), tmp_path / "full", 1)
+
+
+def test_results_of_other_columns_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    path.write_text("point,board\nonly,x\n")
+    with pytest.raises(ArtifactError, match="other columns than this version's results"):
+        sweep.read(path)
+    with pytest.raises(ArtifactError, match=r"cannot be read \(No such file"):
+        sweep.read(tmp_path / "none.csv")
+
+
+def test_where_it_starts_to_pay(study: Make) -> None:
+    made = study('workload = ["turns"]\nbatch = [1, 8, 64]\nport = ["icap", "pcap"]\n')
+    ratios = {"icap": (0.2, 0.8, 1.5), "pcap": (0.1, 0.4, 0.9)}
+    rows = [
+        {"port": port, "batch": str(batch), "static_ratio": str(ratio)}
+        for port, values in ratios.items()
+        for batch, ratio in zip((1, 8, 64), values, strict=True)
+    ]
+    [crossing] = crossings(made, rows)
+    assert crossing.text == (
+        "It pays from batch 64 on: static / reconfigured is 0.80 at 8, 1.50 at 64 (port=icap)."
+    )
+
+
+def test_workloads_repeat_and_mix() -> None:
+    turns = Workload("t", "gateway", 7, {"x": 2, "y": 1})
+    assert turns.networks(1) == ["x", "x", "y", "x", "x", "y", "x"]
+    drawn = Workload("d", "gateway", 3000, {"x": 3, "y": 1}, "random")
+    assert drawn.networks(5) == drawn.networks(5) != drawn.networks(6)
+    assert drawn.networks(5).count("y") == pytest.approx(750, rel=0.1)
+    assert seed_of(1, turns) != seed_of(1, drawn) != seed_of(2, drawn)
+
+
+def test_percentiles_are_by_nearest_rank() -> None:
+    assert [nearest_rank([1, 2, 3, 4], p) for p in (1, 25, 26, 50, 99, 100)] == [1, 1, 2, 2, 4, 4]
+
+
+def test_every_point_of_a_context_is_compiled_once(
+    study: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = study('workload = ["turns"]\npolicy = ["none", "aggressive"]\nbatch = [1, 2, 3]\n')
+    compiled: list[str] = []
+
+    def counted(network: Network, *rest: Any) -> Deployment:  # noqa: ANN401
+        compiled.append(network.name)
+        return planner.compile_network(network, *rest)
+
+    monkeypatch.setattr("fpga_rt.study.context.compile_network", counted)
+    context = Context(made)
+    for point in made.points.values():
+        assert evaluate(context, point).error == ""
+    assert len(compiled) == 2
