@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import processor
 from benchmarks.measurement import Measurement
 from fpga_rt.errors import FpgaRtError
 
@@ -73,7 +74,7 @@ def _document(measurements: list[Measurement]) -> dict[str, object]:
     return {
         "command": "python -m benchmarks",
         "machine": {
-            "processor": _processor(),
+            "processor": processor(),
             "cores": os.cpu_count(),
             "system": platform.platform(),
             "python": platform.python_version(),
@@ -81,14 +82,6 @@ def _document(measurements: list[Measurement]) -> dict[str, object]:
         },
         "results": [vars(m) for m in measurements],
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "")
 
 
 if __name__ == "__main__":
