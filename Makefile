@@ -6,6 +6,8 @@ EXTRAS := onnx,tflite,torch,serve,study,loadgen,update,sim,formal,dev
 # what the tests of the device `pynq` need: FUSE, for a board's kernel; and Tcl, for the scripts that
 # vendor tools run.
 SYSTEM_PACKAGES := g++ iverilog fuse3=fusermount3 tcl=tclsh
+# What only the slow tests need: a browser, for reports.
+SLOW_PACKAGES := chromium
 RUN := .venv/bin/python -m
 PYTEST_FLAGS ?= --numprocesses auto --maxprocesses 8
 
@@ -23,7 +25,7 @@ PYTHON310 ?= $(firstword $(foreach python,$(PYTHON310_PLACES),$(shell \
 SOURCES := $(shell find fpga_rt tests examples -name __pycache__ -prune -o -print)
 
 .NOTPARALLEL:
-.PHONY: help setup demo test test-all test-quick lint compat bench clean
+.PHONY: help setup demo test test-all browser test-quick lint compat bench clean
 
 help:
 	@echo 'make setup       create .venv with all that demo and test need'
@@ -49,7 +51,10 @@ demo: setup
 test: lint test-quick compat
 
 test-all: PYTEST_FLAGS += -m ''
-test-all: test
+test-all: browser test
+
+browser:
+	tools/system_packages.sh $(SLOW_PACKAGES)
 
 test-quick: setup
 	$(RUN) pytest $(PYTEST_FLAGS)

@@ -29,6 +29,7 @@ _TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 # Whole files and folders that need libraries which the core does without.
 _NEEDS = {
     "arithmetic/test_operations.py": ("scipy",),
+    "benchmarks": ("torch",),
     "frontend/test_load.py": ("onnx", "onnxruntime", "tflite"),
     "frontend/test_lower.py": ("torch",),
     "frontend/test_onnx_qdq.py": ("onnx", "onnxruntime"),

@@ -27,7 +27,7 @@ _COMMANDS = {
     "build": "write, run and import a vendor tool's project for a board's bitstreams",
     "pynq-server": "a simulated board for unmodified PYNQ programs",
     "update": "send a running network a few kilobytes of parameters, signed",
-    "study": "sweep what a device could be: ports, partitions, policies, batches, workloads",
+    "study": "sweep what a device could be, report on it, and budget latency end to end",
     "bitstream": "read, verify, compare, shrink, size and register configuration files",
     "geometry": "derive the geometry of a device",
 }

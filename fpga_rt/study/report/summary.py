@@ -1,0 +1,152 @@
+"""A study in a few lines: its best and worst figures beside goals and what others report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fpga_rt.runtime.report_text import count_text, time_text
+from fpga_rt.study.axes import AXES
+from fpga_rt.study.report import peers
+from fpga_rt.study.report.peers import Yardstick
+
+Row = dict[str, str]
+Json = dict[str, Any]
+
+_PLANNED = ("aggressive", "look-ahead")
+_HIDDEN_GOAL, _MEAN_GOAL, _WORST_GOAL = 0.99, 1.0, 3.0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A line of the summary: what, its figure, what it is held against, whether the goal is met."""
+
+    name: str
+    figure: str
+    origin: str
+    against: Yardstick
+    met: bool | None = None
+
+
+def verdict(rows: Sequence[Row]) -> str:
+    """Say in a sentence whether reconfiguration pays."""
+    judged = [float(row["static_ratio"]) for row in rows if row["static_ratio"]]
+    wins, alone = sum(ratio > 1 for ratio in judged), len(rows) - len(judged)
+    parts = []
+    if judged:
+        beats = "in none" if not wins else f"in {wins}"
+        parts.append(
+            f"Against a static design of the same area reconfiguration pays {beats} of"
+            f" {count_text(len(judged), 'point')}."
+        )
+    if alone:
+        parts.append(
+            f"In {count_text(alone, 'point')} no static design holds all modules: only"
+            " reconfiguration runs there."
+        )
+    return " ".join(parts)
+
+
+def summary(rows: Sequence[Row], runs: Sequence[Json]) -> list[Fact]:
+    """Return the facts that rows without errors, and recordings, have figures for."""
+    kinds = ("virtual clock, " + " and ".join(sorted({row["origin"] for row in rows}))).strip(", ")
+    facts = [
+        *_static(rows, kinds),
+        *_hidden(rows, kinds),
+        *_gaps(rows, kinds),
+        *_images(rows, kinds),
+        *_swaps(runs),
+    ]
+    return facts
+
+
+def _static(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
+    judged = [float(row["static_ratio"]) for row in rows if row["static_ratio"]]
+    if judged:
+        wins = sum(ratio > 1 for ratio in judged)
+        yield Fact(
+            "Static design of the same area takes, times as long",
+            f"{min(judged):.3g} to {max(judged):.3g}; above 1 in {wins} of"
+            f" {count_text(len(judged), 'point')}",
+            kinds, peers.STATIC,
+        )  # fmt: skip
+    alone = len(rows) - len(judged)
+    if alone:
+        yield Fact("No static design fits the area", f"{alone} of {len(rows)} points", kinds,
+                   peers.STATIC)  # fmt: skip
+
+
+def _hidden(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
+    """Compare what policies hide with the exact planner at otherwise equal settings."""
+    best = {_others(row): float(row["hidden_ms"]) for row in rows if row["policy"] == "exact"}
+    for policy in _PLANNED:
+        shares = [
+            float(row["hidden_ms"]) / best[_others(row)]
+            for row in rows
+            if row["policy"] == policy and best.get(_others(row))
+        ]
+        if shares:
+            yield Fact(
+                f"Hidden by `{policy}`, of what `exact` hides",
+                f"{100 * min(shares):.1f} to {100 * max(shares):.1f} %",
+                kinds, peers.HIDDEN, min(shares) >= _HIDDEN_GOAL,
+            )  # fmt: skip
+
+
+def _gaps(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
+    """Compare policies with the optimum where it is proven, and with the lower bound everywhere."""
+    proven = {
+        _others(row): float(row["total_ms"])
+        for row in rows
+        if row["policy"] == "exact" and row["proven"] == "yes"
+    }
+    for policy in _PLANNED:
+        gaps = [
+            100 * (float(row["total_ms"]) / proven[_others(row)] - 1)
+            for row in rows
+            if row["policy"] == policy and _others(row) in proven
+        ]
+        if gaps:
+            mean, worst = sum(gaps) / len(gaps), max(gaps)
+            yield Fact(
+                f"`{policy}` above the proven optimum",
+                f"mean {mean:.2f} %, worst {worst:.2f} % of {count_text(len(gaps), 'point')}",
+                kinds, peers.GAP, mean <= _MEAN_GOAL and worst <= _WORST_GOAL,
+            )  # fmt: skip
+    bounded = [row for row in rows if row["gap_percent"]]
+    if bounded:
+        parts = [
+            f"`{policy}` {sum(gaps) / len(gaps):.1f} ({max(gaps):.1f})"
+            for policy, gaps in _by_policy(bounded).items()
+        ]
+        yield Fact("Above the lower bound, mean (worst) %", ", ".join(parts), kinds, peers.BOUND)
+
+
+def _by_policy(rows: Sequence[Row]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        found.setdefault(row["policy"], []).append(float(row["gap_percent"]))
+    return found
+
+
+def _images(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
+    times = [float(row["image_ms"]) for row in rows if row["image_ms"]]
+    if times:
+        yield Fact("Time of an image, all loads counted",
+                   f"{time_text(1e3 * min(times))} to {time_text(1e3 * max(times))}",
+                   kinds, peers.IMAGE)  # fmt: skip
+
+
+def _swaps(runs: Sequence[Json]) -> Iterator[Fact]:
+    spans = [load["us"] for run in runs for load in run["loads"]]
+    if spans:
+        times = [end - start for start, end in spans]
+        origins = " and ".join(sorted({f"{run['clock']} clock, {run['origin']}" for run in runs}))
+        yield Fact("A swap, decouple to recouple",
+                   f"{time_text(min(times))} to {time_text(max(times))}", origins,
+                   peers.SWAP)  # fmt: skip
+
+
+def _others(row: Row) -> tuple[str, ...]:
+    return tuple(row[axis] for axis in AXES if axis != "policy")

@@ -1,0 +1,106 @@
+"""What is plotted, against rows and recordings whose figures are known."""
+
+from __future__ import annotations
+
+import pytest
+
+from fpga_rt.study.report.figures import MOST_BARS, Bars, Figure, Lines, figures
+from tests.study.report.folders import ROWS, Row, row, run
+
+
+def _figures(rows: list[Row] | None = None, recorded: bool = False) -> dict[str, Figure]:
+    runs = [run(), run("look-ahead")] if recorded else []
+    found = figures(list(ROWS) if rows is None else rows, runs, "fpga-rt study run")
+    return {figure.key: figure for figure in found}
+
+
+def _bars(figure: Figure) -> dict[str, tuple[float, ...]]:
+    assert isinstance(figure, Bars)
+    return dict(figure.bars)
+
+
+def _lines(figure: Figure) -> dict[str, tuple[tuple[float | str, float], ...]]:
+    assert isinstance(figure, Lines)
+    return {line.name: line.points for line in figure.lines}
+
+
+def test_hidden_and_exposed_are_those_of_the_rows() -> None:
+    assert _bars(_figures()["hidden"]) == {
+        "none, batch 4": (0.0, 4.0), "none, batch 16": (1.0, 3.0),
+        "look-ahead, batch 4": (1.0, 3.0), "exact, batch 4": (1.0, 3.0),
+    }  # fmt: skip
+
+
+def test_a_gap_says_whether_a_better_schedule_may_exist() -> None:
+    found = _bars(_figures()["gap"])
+    assert found["exact, batch 4"] == (25.0, 0.0)
+    assert found["none, batch 4"] == (0.0, 25.0)
+
+
+def test_sensitivity_has_a_line_for_each_other_setting_and_the_static_design() -> None:
+    figure = _figures()["sensitivity-batch"]
+    assert _lines(figure) == {
+        "none": ((4.0, 0.5), (16.0, 0.25)), "look-ahead": ((4.0, 0.5),), "exact": ((4.0, 0.5),),
+        "static design": ((4.0, 0.25), (16.0, 0.5)),
+    }  # fmt: skip
+    assert isinstance(figure, Lines)
+    assert [line.static for line in figure.lines] == [False] * 3 + [True]
+
+
+def test_the_static_design_is_compared_with_the_same_area_and_settings() -> None:
+    figure = _figures()["break-even-batch"]
+    assert _lines(figure) == {
+        "none": ((4.0, 0.5), (16.0, 2.0)), "look-ahead": ((4.0, 2.0),), "exact": ((4.0, 2.0),),
+        "break-even: above, it pays": ((4.0, 1.0), (16.0, 1.0)),
+    }  # fmt: skip
+    rows = [row("none", 4), row("none", 4, partitions="0")]
+    assert "static design, fastest of any area" in _lines(
+        _figures([*rows, row("lru", 4)])["sensitivity-policy"]
+    )
+
+
+def test_what_became_of_a_servers_requests_adds_up() -> None:
+    served = {"accepted": 90, "late": 2, "lost": 1, "refused_late": 7, "refused_full": 3}
+    empty = {"image_ms": "", "load_ms": "", "gap_percent": ""}
+    rows = [row("none", 4, **served, **empty), row("aggressive", 4, p99_ms=0.3, **served, **empty)]
+    found = _figures([*rows, row("none", 4)])
+    assert _bars(found["admission"])["none"] == (87.0, 2.0, 1.0, 7.0, 3.0)
+    lines = _lines(found["server-sensitivity-policy"])
+    assert lines["reconfigured"] == (("none", 0.9), ("aggressive", 0.3))
+    assert lines["static design"] == (("none", 1.8), ("aggressive", 0.6))
+    assert "sensitivity-policy" not in found  # only one row is of another workload
+
+
+def test_a_cdf_rises_at_each_latency() -> None:
+    found = _lines(_figures(recorded=True)["latency-cdf"])
+    assert found["none, batch 4"] == ((2.0, 0.0), (2.0, 0.5), (4.0, 1.0))
+
+
+def test_phases_are_means_of_the_load_alone() -> None:
+    figure = _figures(recorded=True)["swap-phases"]
+    assert isinstance(figure, Bars)
+    assert figure.parts == ("decouple", "load")
+    assert _bars(figure)["none, batch 4"] == (0.5, 999.0)
+
+
+def test_every_figure_has_clock_origin_and_command() -> None:
+    for figure in _figures(recorded=True).values():
+        assert "virtual clock, modelled" in figure.caption
+        assert "fpga-rt study " in figure.caption
+
+
+def test_what_there_is_no_room_for_is_counted() -> None:
+    rows = [row("none", batch) for batch in range(1, MOST_BARS + 6)]
+    assert _figures(rows)["hidden"].left_out == 5
+
+
+def test_without_loads_nothing_is_said_to_be_hidden() -> None:
+    found = _figures([row("none", 4, load_ms=0, gap_percent="", static_ratio="")])
+    assert not found.keys() & {"hidden", "gap", "sensitivity-batch"}
+
+
+@pytest.mark.parametrize(("batches", "log"), [((1, 64), True), ((4, 16), False)])
+def test_wide_axes_are_logarithmic(batches: tuple[int, int], log: bool) -> None:
+    figure = _figures([row("none", batch) for batch in batches])["sensitivity-batch"]
+    assert isinstance(figure, Lines)
+    assert figure.log_x is log

@@ -1,0 +1,54 @@
+"""The summary: goals are judged by the worst case, and losses are said."""
+
+from __future__ import annotations
+
+import pytest
+
+from fpga_rt.study.report.summary import Fact, summary, verdict
+from tests.study.report.folders import ROWS, row, run
+
+
+def _facts(rows: list[dict[str, str]]) -> dict[str, Fact]:
+    return {fact.name: fact for fact in summary(rows, [run()])}
+
+
+def test_the_worst_point_decides_whether_a_goal_is_met() -> None:
+    facts = _facts([row("exact", 4, hidden_ms=2), row("look-ahead", 4, hidden_ms=1.985),
+                    row("exact", 16, hidden_ms=1), row("look-ahead", 16, hidden_ms=1)])  # fmt: skip
+    hidden = facts["Hidden by `look-ahead`, of what `exact` hides"]
+    assert (hidden.figure, hidden.met) == ("99.2 to 100.0 %", True)
+    worse = _facts([row("exact", 4, hidden_ms=2), row("look-ahead", 4, hidden_ms=1.97)])
+    assert worse["Hidden by `look-ahead`, of what `exact` hides"].met is False
+
+
+@pytest.mark.parametrize(("total", "met"), [(10.09, True), (10.2, False)])
+def test_schedules_are_held_to_the_optimum_where_it_is_proven(total: float, met: bool) -> None:
+    rows = [row("exact", 4, proven="yes"), row("look-ahead", 4, total_ms=total),
+            row("exact", 16), row("look-ahead", 16, total_ms=99)]  # fmt: skip
+    fact = _facts(rows)["`look-ahead` above the proven optimum"]
+    assert fact.figure.endswith(" of 1 point")
+    assert fact.met is met
+
+
+def test_each_policy_has_its_gap_to_the_bound() -> None:
+    facts = _facts([row("none", 4, gap_percent=30), row("none", 16, gap_percent=10)])
+    assert facts["Above the lower bound, mean (worst) %"].figure == "`none` 20.0 (30.0)"
+
+
+def test_a_swap_is_from_its_beginning_to_its_end() -> None:
+    assert _facts(list(ROWS))["A swap, decouple to recouple"].figure == "1.000 ms to 1.000 ms"
+
+
+def test_losses_are_said() -> None:
+    lost = [row("none", 4, static_ratio=0.5), row("none", 16, static_ratio=0.9)]
+    assert verdict(lost) == (
+        "Against a static design of the same area reconfiguration pays in none of 2 points."
+    )
+    assert "pays in 3 of 4 points." in verdict(ROWS)
+    assert verdict([row("none", 4, static_ratio="")]) == (
+        "In 1 point no static design holds all modules: only reconfiguration runs there."
+    )
+
+
+def test_every_fact_has_its_clock_and_origin() -> None:
+    assert {fact.origin for fact in summary(ROWS, [run()])} == {"virtual clock, modelled"}
