@@ -17,7 +17,7 @@ from fpga_rt.modules.module import Module
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.assignment import tiles_of
 from fpga_rt.planner.layers import plan_layers
-from fpga_rt.planner.predict import module_of
+from fpga_rt.planner.timelines import module_of
 
 _OF_MEMORY = {"input", "residual", "output", "weights", "table", "sequence"} | {
     f"wait{p}" for p in range(MAX_PARTITIONS)
