@@ -16,10 +16,6 @@ import numpy as np
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.devices import Device
 from fpga_rt.arch.ports import ConfigurationPort, Interval
-from fpga_rt.arch.rules import IDCODE_MASK, rules_of
-from fpga_rt.bitstream.checks import Refusal, refusal
-from fpga_rt.bitstream.read import parse
-from fpga_rt.bitstream.stream import ConfigurationStream
 from fpga_rt.bitstream.verify import verify, verify_partial
 from fpga_rt.contract.static_region import (
     CONTROLLER_PORT,
@@ -27,24 +23,31 @@ from fpga_rt.contract.static_region import (
     ConfigurationState,
     PartitionState,
 )
+from fpga_rt.device.emulated_guard import Guard, GuardFault, addresses_of
 from fpga_rt.device.emulated_partition import EmulatedPartition
 from fpga_rt.device.faults import CorruptLoad, Faults, StalledPort, WrongModule
 from fpga_rt.errors import ArtifactError
 
 STAT_CRC_ERROR = 1 << 0
 """Bit of STAT: the only one that the emulated port has."""
-_FRAME_DATA = {"no IDCODE": ConfigurationError.IDCODE, "no FAR": ConfigurationError.PARTITION}
-"""What the controller calls frame data that something has to come before."""
 
 
 class LoadError(ArtifactError):
     """What the port found wrong with a stream, for the status register and the message."""
 
-    def __init__(self, message: str, code: ConfigurationError, port_status: int = 0) -> None:
-        """Keep the code, and STAT where the port itself found the error."""
+    def __init__(
+        self,
+        message: str,
+        code: ConfigurationError,
+        port_status: int = 0,
+        *,
+        disturbed: bool = False,
+    ) -> None:
+        """Keep the code, STAT where the port itself found the error, and if frames were written."""
         super().__init__(message)
         self.code = code
         self.port_status = port_status
+        self.disturbed = disturbed
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Transfer:
         size_bytes: what the port is charged with.
         started_ps: when the port began.
         factor: how many times slower the port is, None when it never ends.
+        missing: bytes that follow and cannot be read.
+        before: what the partition held.
     """
 
     port: ConfigurationPort
@@ -66,6 +71,8 @@ class Transfer:
     size_bytes: int
     started_ps: int
     factor: int | None = 1
+    missing: int = 0
+    before: int | None = None
 
     @property
     def transfer_ps(self) -> int:
@@ -80,52 +87,42 @@ class Transfer:
 
 
 @lru_cache(maxsize=256)
-def module_in(stream: bytes, board: Board, partition: int) -> int:
+def module_in(stream: bytes, board: Board, partition: int, missing: int = 0) -> int:
     """Return the identity of the module that a stream brings, as the port finds it.
+
+    The port takes big-endian words and nothing else: what a file may have besides, a header or its
+    bytes in another order, is no stream here. `missing` bytes behind it cannot be read.
 
     Raises:
         LoadError: the port refuses the stream.
     """
+    device, place = board.device, board.partitions[partition]
+    verified, why = None, f"bus error: {missing} bytes of the stream lie outside of the memory"
+    if not missing:
+        try:
+            verified = verify_partial(stream, device, place)
+            why = "the stream is none of big-endian words alone, as the port takes them"
+        except ArtifactError as error:
+            why = str(error)
+    if verified and verified.words.astype(">u4").tobytes() == stream:
+        return verified.module_id or 0
+    guard = Guard(device, addresses_of(device, place))
+    words = np.frombuffer(stream[: len(stream) // 4 * 4], ">u4").astype(np.uint32)
     try:
-        verified = verify_partial(stream, board.device, board.partitions[partition])
-    except ArtifactError as error:
-        raise LoadError(str(error), *_cause(stream, board.device)) from error
-    return verified.module_id or 0
+        guard.read(words, whole=not missing)
+    except GuardFault as fault:
+        status = STAT_CRC_ERROR if fault.by_port else 0
+        raise LoadError(why, fault.code, status, disturbed=guard.disturbed) from fault
+    raise LoadError(why, _beyond_the_guard(stream, device), disturbed=True)
 
 
-def _cause(stream: bytes, device: Device) -> tuple[ConfigurationError, int]:
-    """Return what the controller answers to a stream that `verify_partial` refuses, and STAT."""
-    try:
-        parsed = parse(stream)
-    except ArtifactError:
-        return ConfigurationError.INCOMPLETE, 0
-    if any((idcode ^ device.idcode) & IDCODE_MASK for idcode in parsed.idcodes):
-        return ConfigurationError.IDCODE, 0
-    fault = _first_fault(parsed, device)
-    if fault is not None:
-        return _fault_code(fault), STAT_CRC_ERROR if fault.what == "CRC" else 0
-    if not all(segment.desynced for segment in parsed.segments):
-        return ConfigurationError.INCOMPLETE, 0
+def _beyond_the_guard(stream: bytes, device: Device) -> ConfigurationError:
+    """Return what a stream is called that breaks no rule which the guard looks at word by word."""
     try:
         verify(stream, device)
     except ArtifactError:  # geometry that is not known cannot be what it breaks
-        return ConfigurationError.FORBIDDEN if device.columns else ConfigurationError.PARTITION, 0
-    return ConfigurationError.PARTITION, 0  # sound, but for another place
-
-
-def _first_fault(parsed: ConfigurationStream, device: Device) -> Refusal | None:
-    rules = rules_of(device.family, full=False)
-    found = (refusal(parsed, segment, device, rules) for segment in parsed.segments)
-    return next((fault for fault in found if fault is not None), None)
-
-
-def _fault_code(fault: Refusal) -> ConfigurationError:
-    """Return what the controller calls a fault in a stream's packets."""
-    if fault.what == "CRC" or fault.expected == "a CRC first":
-        return ConfigurationError.CRC
-    if fault.what == "frame data":
-        return _FRAME_DATA.get(fault.got, ConfigurationError.FORBIDDEN)
-    return ConfigurationError.FORBIDDEN
+        return ConfigurationError.FORBIDDEN if device.columns else ConfigurationError.PARTITION
+    return ConfigurationError.PARTITION  # sound, but for another place
 
 
 def flip_bit(stream: bytes) -> bytes:
@@ -161,24 +158,32 @@ class EmulatedPort:
         """Tell whether a load is in flight."""
         return self._transfer is not None
 
-    def start(self, port: ConfigurationPort, stream: bytes, now_ps: int) -> None:
-        """Stream bytes into the partition that is LOADING, while no other load is in flight."""
+    def refuses_target(self, port: str, now_ps: int) -> bool:
+        """Tell whether not exactly one partition is LOADING, and refuse the load then."""
+        count = len(self._loading)
+        if count == 1 or (count and port != CONTROLLER_PORT):
+            return False
+        message = f"{count} partitions are LOADING, expected one"
+        self.refuse(port, message, ConfigurationError.PARTITION, now_ps)
+        return True
+
+    def start(self, port: ConfigurationPort, stream: bytes, now_ps: int, missing: int = 0) -> None:
+        """Stream bytes into the partition that is LOADING, while no other load is in flight.
+
+        `missing` bytes behind them cannot be read.
+        """
         self._started += 1
         self.failure = None
-        loading = self._loading
-        is_controller = port.name == CONTROLLER_PORT
-        if not loading or (is_controller and len(loading) > 1):
-            self.refuse(
-                port.name,
-                f"{len(loading)} partitions are LOADING, expected one",
-                ConfigurationError.PARTITION,
-                now_ps,
-            )
+        if self.refuses_target(port.name, now_ps):
             return
-        target = loading[0]
-        if is_controller:
+        target = self._loading[0]
+        if port.name == CONTROLLER_PORT:
             self.idcode = self._board.device.idcode
-        target.content = None
+        if missing and not stream:
+            message = f"bus error: all {missing} bytes of the stream lie outside of the memory"
+            self.refuse(port.name, message, ConfigurationError.BUS, now_ps)
+            return
+        before, target.content = target.content, None
         stalled = self._faults.of_load(StalledPort, self._started)
         if self._faults.of_load(CorruptLoad, self._started):
             stream = flip_bit(stream)
@@ -190,6 +195,8 @@ class EmulatedPort:
             self._board.partitions[target.index].bitstream_bytes,
             now_ps,
             stalled.factor if stalled else 1,
+            missing,
+            before,
         )
 
     def serves(self, partition: int) -> bool:
@@ -258,8 +265,10 @@ class EmulatedPort:
         self.last_ended_ps = end
         self.last_phases_ps = (transfer.port.setup_ps, transfer.transfer_ps)
         try:
-            found = module_in(transfer.stream, self._board, transfer.partition)
+            found = module_in(transfer.stream, self._board, transfer.partition, transfer.missing)
         except LoadError as error:
+            if not error.disturbed:
+                self._partitions[transfer.partition].content = transfer.before
             self._fail(str(error), error.code, error.port_status)
             return
         wrong = self._faults.of_load(WrongModule, self._started)

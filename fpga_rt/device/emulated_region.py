@@ -23,6 +23,8 @@ from fpga_rt.device.memory import BusError, ByteMemory
 from fpga_rt.errors import DeviceError
 
 Fields = Mapping[str, int]
+_ADDRESSES, _MOST_WORDS = 1 << 32, (1 << 23) - 1
+"""What the configuration controller can ask memory for: addresses and words below these."""
 
 
 def emulated_static_id(board: Board) -> int:
@@ -190,6 +192,8 @@ class EmulatedRegion:
         if fields["abort"]:
             self.sequencer.stop(SequencerError.ABORTED, 0, "the host aborted the program", now_ps)
         elif fields["start"]:
+            transfer = self.port.transfer
+            self.sequencer.in_dram(transfer.started_ps if transfer else now_ps)  # forgets the rest
             self.sequencer.start(self._stored["submission"], now_ps)
 
     def _configuration_control(self, fields: Fields, now_ps: int) -> None:
@@ -201,12 +205,29 @@ class EmulatedRegion:
                 self._start_controller(now_ps)
 
     def _start_controller(self, now_ps: int) -> None:
+        """Start a load as the gateware does: who is LOADING comes first, then what is asked for.
+
+        A source or length that no address has is refused at once. Where there is no memory the port
+        has been probed before the first word is missing; a stream that the memory ends in goes
+        through the port so far.
+        """
         source, words = self._stored["configuration_source"], self._stored["configuration_words"]
-        if source % SOURCE_ALIGNMENT_BYTES:
-            message = f"a source of {source:#x}, expected a multiple of {SOURCE_ALIGNMENT_BYTES}"
+        if self.port.refuses_target(CONTROLLER_PORT, now_ps):
+            return
+        if source % SOURCE_ALIGNMENT_BYTES or source >= _ADDRESSES or words >= _MOST_WORDS:
+            message = (
+                f"{words} words from {source:#x}, expected fewer than {_MOST_WORDS} from a multiple"
+                f" of {SOURCE_ALIGNMENT_BYTES} below {_ADDRESSES:#x}"
+            )
             self.port.refuse(CONTROLLER_PORT, message, ConfigurationError.BUS, now_ps)
-        else:
-            self.stream(source, 4 * words, CONTROLLER_PORT, now_ps)
+            return
+        there = self.memory.leading(source, 4 * words)
+        self.port.start(
+            self._board.ports[CONTROLLER_PORT],
+            there.tobytes(),
+            now_ps,
+            missing=4 * words - len(there),
+        )
 
     def _sequencer_status(self) -> int:
         failure = self.sequencer.failure

@@ -114,7 +114,8 @@ class Emulator(RegisterDevice):
         self._region = EmulatedRegion(self.board, memory, self._faults)
 
     def _load_base(self, full: bytes) -> None:
-        """Bring the registers to their power-up state; takes no time, boot is not modelled."""
+        """Bring registers and block RAM to their power-up state; boot is not modelled."""
+        self._region.memory.clear_features()
         self._region = EmulatedRegion(self.board, self._region.memory, self._faults)
 
     def _disconnect(self) -> None:

@@ -54,8 +54,19 @@ class ByteMemory:
                 f" expected 1..{FEATURE_MEMORY_BASE - DRAM_BASE}"
             )
         self.dram = Region("DRAM", DRAM_BASE, np.zeros(dram_bytes, np.uint8))
-        features = np.zeros(feature_bytes, np.uint8)
-        self.regions = (self.dram, Region("feature memory", FEATURE_MEMORY_BASE, features))
+        self._features = np.zeros(feature_bytes, np.uint8)
+        self.regions = (self.dram, Region("feature memory", FEATURE_MEMORY_BASE, self._features))
+
+    def clear_features(self) -> None:
+        """Bring the feature memory to what block RAM holds after the device was configured."""
+        self._features[:] = 0
+
+    def leading(self, address: int, size_bytes: int) -> Bytes:
+        """Return a view of the DRAM from an address on, shorter where the DRAM ends before."""
+        start = address - self.dram.base
+        if start < 0:
+            return self.dram.data[:0]
+        return self.dram.data[start : start + size_bytes]
 
     def window(self, address: int, size_bytes: int, who: str) -> Bytes:
         """Return a view of `size_bytes` bytes.

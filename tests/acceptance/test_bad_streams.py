@@ -16,7 +16,8 @@ from fpga_rt.arithmetic.operations import AveragePool
 from fpga_rt.arithmetic.requantise import Requantisation
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.command import Segment
-from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationError
+from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationError, PartitionState
+from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.interface import Staged
 from fpga_rt.errors import ReconfigurationError
 from fpga_rt.modules.layer import Layer
@@ -25,6 +26,12 @@ from sim.device import RtlDevice
 from sim.system import Content
 from sim.toolchain import obstacle
 from tests.acceptance.test_alternating_modules import MODULES, alternating
+from tests.conformance.test_controller import (
+    controller_ends,
+    partition_state,
+    say,
+    start_controller,
+)
 from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
 
 pytestmark = pytest.mark.skipif(obstacle() is not None, reason=str(obstacle()))
@@ -147,3 +154,28 @@ def test_the_last_good_module_comes_back(
         assert device.identify(0) == module_named("clamp_8").module_id
         device._staged[staged.digest, 0].buffer = good
         assert (runtime.run(model, codes, 2) == golden.run(network, codes)).all()
+
+
+@pytest.mark.parametrize("kind", [Emulator, RtlDevice])
+def test_a_stream_that_the_memory_ends_in_leaves_no_module(
+    kind: type[Emulator] | type[RtlDevice],
+) -> None:
+    """Frames are written as far as there are words; where there is none, nothing is changed."""
+    stream = simulation_bitstream(PYNQ.device, PYNQ.partitions[0], ADD.module_id)
+    size_bytes = 1 << 14
+    with kind(PYNQ, memory_bytes=size_bytes) as device:
+        activate(device, 0, "add_8")
+        tail = len(stream) // 128 * 64
+        device.allocate(device._allocator.free_bytes - tail)
+        end = device.allocate(tail)
+        end.view[:] = np.frombuffer(stream, np.uint8)[:tail]
+        for source, kept in ((0x100, True), (end.address, False)):
+            device.decouple(0)
+            say(device, 0, "begin")
+            start_controller(device, source, len(stream) // 4)
+            assert controller_ends(device) is ConfigurationError.BUS
+            assert partition_state(device, 0) is PartitionState.FAILED
+            say(device, 0, "begin")
+            assert say(device, 0, "finish") is PartitionState.LOADED
+            device.reset(0)
+            assert (device.identify(0) == ADD.module_id) is kept

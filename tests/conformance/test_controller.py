@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fpga_rt.arch.packets import NOP, Register, type1
+from fpga_rt.arch.packets import NOP, Register, type1, write
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.static_region import (
     CONTROLLER_PORT,
@@ -166,6 +166,72 @@ def test_the_controller_names_what_is_wrong_with_a_stream(
     assert read_fields(device, "configuration_port_status")["value"] & 1 == reported
     activate(device, 0, "add_8", CONTROLLER_PORT)
     assert read_fields(device, "configuration_port_status") == {"value": 0}
+
+
+def two_faults(good: bytes, how: str) -> bytes:
+    """Break a stream in two places; which of them comes first is in the name."""
+    words = np.frombuffer(good, ">u4").copy()
+    idcode = np.flatnonzero(words == type1(Register.IDCODE, 1))[0]
+    crc = np.flatnonzero(words == type1(Register.CRC, 1))[-1]
+    if how == "no header, IDCODE":
+        words[idcode - 1], words[idcode + 1] = 0xFFFFFFFF, words[idcode + 1] ^ 0x1000
+    elif how == "IDCODE, no header":
+        words[idcode + 1], words[idcode + 2] = words[idcode + 1] ^ 0x1000, 0xFFFFFFFF
+    elif how == "forbidden, cut off":
+        words[idcode] = type1(Register.WBSTAR, 1)
+        words = words[: crc - 20]
+    elif how == "CRC, IDCODE":
+        words[crc + 1] ^= 1
+        again = np.array(
+            [*[NOP] * 32, *write(Register.IDCODE, int(words[idcode + 1]) ^ 0x1000)], ">u4"
+        )
+        words = np.concatenate([words[: crc + 2], again, words[crc + 2 :]])
+    elif how == "bytes in another order":
+        words = words.byteswap()
+    return bytes(words.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [
+        ("no header, IDCODE", ConfigurationError.FORBIDDEN),
+        ("IDCODE, no header", ConfigurationError.IDCODE),
+        ("forbidden, cut off", ConfigurationError.FORBIDDEN),
+        ("CRC, IDCODE", ConfigurationError.CRC),
+        ("bytes in another order", ConfigurationError.INCOMPLETE),
+    ],
+)
+def test_of_two_faults_the_first_in_the_stream_counts(
+    device: Device, how: str, error: ConfigurationError
+) -> None:
+    board = device.capabilities.board
+    good = simulation_bitstream(board.device, board.partitions[0], module_named("add_8").module_id)
+    stream = two_faults(good, how)
+    buffer = device.allocate(len(stream))
+    buffer.view[:] = np.frombuffer(stream, np.uint8)
+    buffer.flush()
+    device.decouple(0)
+    say(device, 0, "begin")
+    start_controller(device, buffer.address, len(stream) // 4)
+    assert controller_ends(device) is error
+    stays_isolated(device, 0)
+
+
+def test_a_source_that_no_partition_waits_for_is_not_looked_at(device: Device) -> None:
+    start_controller(device, 0x104, 16)
+    assert controller_ends(device) is ConfigurationError.PARTITION
+
+
+@pytest.mark.parametrize(("source", "probed"), [(0x100, True), (0x104, False), (1 << 32, False)])
+def test_the_port_is_probed_before_memory_turns_out_to_be_missing(
+    device: Device, source: int, probed: bool
+) -> None:
+    device.decouple(0)
+    say(device, 0, "begin")
+    start_controller(device, source, 16)
+    assert controller_ends(device) is ConfigurationError.BUS
+    found = read_fields(device, "configuration_idcode")["value"]
+    assert found == (device.capabilities.board.device.idcode if probed else 0)
 
 
 def test_a_start_while_a_load_runs_is_refused_and_shown(device: Device) -> None:

@@ -10,6 +10,7 @@ from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.command import Segment
+from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
 from fpga_rt.contract.static_region import STATIC_REGION, SequencerError
 from fpga_rt.contract.submission import Placement
 from fpga_rt.device.interface import Device
@@ -216,6 +217,30 @@ def test_the_static_region_can_be_loaded(device: Device) -> None:
     device.wait(pending)
     device.decouple(last(device))
     device.wait(device.begin_load(last(device), staged, port(device)))
+
+
+def test_a_new_static_region_has_zeros_in_its_feature_memory(device: Device) -> None:
+    """Block RAM holds what the full bitstream gives it: here nothing else than zeros."""
+    read = clamp_of_features(device)
+    write = clamp_of_features(device, Segment.OUTPUT)
+    write.fill(random_codes(4, (1, 6, 6, 4)) | 1)
+    device.wait(device.submit(write.submission()))
+    device.wait(device.submit(read.submission()))
+    assert read.tensor(Segment.OUTPUT).all()
+    device.load_base(image(device, device.capabilities.board.device.idcode))
+    activate(device, 0, "clamp_2")
+    device.wait(device.submit(read.submission()))
+    assert not read.tensor(Segment.OUTPUT).any()
+
+
+def clamp_of_features(device: Device, on_chip: Segment = Segment.INPUT) -> LayerProgram:
+    """Return a program that copies a tensor whose input or output lies in the feature memory."""
+    activate(device, 0, "clamp_2")
+    operation = MaximumPool((1, 1), (1, 1), low=-128, high=127)
+    layer = Layer("clamp", operation, (6, 6, 4), (6, 6, 4))
+    program = LayerProgram(device, module_named("clamp_2"), layer, 1)
+    program.placements[on_chip] = Placement(FEATURE_MEMORY_BASE, 0, 1)
+    return program
 
 
 def test_quiescing_lets_a_program_end(device: Device) -> None:

@@ -380,3 +380,10 @@ def test_descriptors_are_decoded_from_the_ring_in_memory(device: Emulator) -> No
     program.ring.view[:] = np.frombuffer(COMMAND.encode(fields | {"operation": 77}), np.uint8)
     with pytest.raises(ExecutionError, match="got operation 77, expected one of"):
         device.wait(device.submit(submission))
+
+
+def test_what_is_kept_of_programs_for_contention_does_not_grow(device: Emulator) -> None:
+    program = pool_program(device)
+    for _ in range(5):
+        device.wait(device.submit(program.submission()))
+    assert len(device._region.sequencer._in_dram) == 1

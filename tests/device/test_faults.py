@@ -56,7 +56,11 @@ def test_the_controller_keeps_the_error_until_the_next_start() -> None:
         error = register.unpack(device.read32(register.offset))["error"]
         assert error == ConfigurationError.CRC
     pending = device.begin_load(0, staged, "icap")
-    assert register.unpack(device.read32(register.offset)) == {"state": 1, "error": 0}
+    assert register.unpack(device.read32(register.offset)) == {
+        "state": 1,
+        "error": 0,
+        "refused": 0,
+    }
     device.wait(pending)
 
 
