@@ -185,7 +185,7 @@ def two_faults(good: bytes, how: str) -> bytes:
         again = np.array(
             [*[NOP] * 32, *write(Register.IDCODE, int(words[idcode + 1]) ^ 0x1000)], ">u4"
         )
-        words = np.concatenate([words[: crc + 2], again, words[crc + 2 :]])
+        words = np.concatenate([words[: crc + 2], again, words[crc + 2 :]]).astype(">u4")
     elif how == "bytes in another order":
         words = words.byteswap()
     return bytes(words.tobytes())
