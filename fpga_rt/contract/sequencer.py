@@ -39,6 +39,8 @@ SYNC_CYCLES = 4
 """From one partition's completion to another partition's start."""
 COMPLETION_CYCLES = 12
 """From the end of the last command to the interrupt."""
+NEVER = np.iinfo(np.int64).max
+"""Start and end of a command that a deadlock keeps from running."""
 REGISTER_CYCLES = 20
 """One AXI4-Lite access by the host; times of a program begin where that of the doorbell ends."""
 
@@ -101,15 +103,29 @@ class Timeline:
         return int(self.end[partition].max(initial=0))
 
 
+class DeadlockError(ExecutionError):
+    """Waits that can never be over: the first of the rings that stand still, and where it does.
+
+    `timeline` has what runs before; the start of a command that never does is `NEVER`.
+    """
+
+    def __init__(self, message: str, partition: int, command: int, timeline: Timeline) -> None:
+        """Keep what the sequencer's error registers name."""
+        super().__init__(message)
+        self.partition = partition
+        self.command = command
+        self.timeline = timeline
+
+
 class _RingState:
     """Progress of one ring through its iterations."""
 
     def __init__(self, costs: Sequence[CommandCost], repeat: int, origin: int) -> None:
         shape = (repeat, len(costs))
         self.costs = costs
-        self.start = np.zeros(shape, np.int64)
-        self.end = np.zeros(shape, np.int64)
-        self.parameters_end = np.zeros(shape, np.int64)
+        self.start = np.full(shape, NEVER, np.int64)
+        self.end = np.full(shape, NEVER, np.int64)
+        self.parameters_end = np.full(shape, NEVER, np.int64)
         self.iteration = 0
         self.index = 0
         self.last_parameters = origin
@@ -169,7 +185,7 @@ def timeline(
         depth: iterations whose feature maps exist at a time.
 
     Raises:
-        ExecutionError: the waits can never be over.
+        DeadlockError: the waits can never be over.
     """
     used = sorted(partition for partition, ring in costs.items() if ring)
     rings = {
@@ -190,12 +206,23 @@ def timeline(
         pending = {p for p in pending if rings[p].iteration < repeat}
         if pending and not progressed:
             where = ", ".join(f"partition {p} command {rings[p].index}" for p in sorted(pending))
-            raise ExecutionError(f"deadlock: {where} wait for each other; recompile the program")
+            first = min(pending)
+            raise DeadlockError(
+                f"deadlock: {where} wait for each other; recompile the program",
+                first,
+                rings[first].index,
+                _placed(rings, memory),
+            )
+    return _placed(rings, memory)
+
+
+def _placed(rings: Mapping[int, _RingState], memory: Memory) -> Timeline:
+    """Return when the commands run that were scheduled."""
     nothing = header_cycles(memory)
-    last = max((int(ring.end.max(initial=nothing)) for ring in rings.values()), default=nothing)
+    ends = [int(ring.end[ring.end != NEVER].max(initial=nothing)) for ring in rings.values()]
     return Timeline(
         {p: ring.start for p, ring in rings.items()},
         {p: ring.end for p, ring in rings.items()},
         {p: ring.parameters_end for p, ring in rings.items()},
-        last + COMPLETION_CYCLES,
+        max(ends, default=nothing) + COMPLETION_CYCLES,
     )

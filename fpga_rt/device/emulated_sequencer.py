@@ -1,4 +1,19 @@
-"""The emulated sequencer: one submission at a time, on the virtual clock."""
+"""The emulated sequencer: one submission at a time, on the virtual clock.
+
+A program that ends well takes the cycles of the gateware and leaves the same bytes. One that fails
+has the gateware's error, partition and command, but differs in what happens before:
+
+- An error in what a header or a ring says (HEADER, BUS of a ring, SEQUENCE, a descriptor that no
+  formula fits) is found at the doorbell: nothing runs, and the host hears it after the time of an
+  empty program. The gateware meets a bad descriptor when it fetches it, some commands ahead: what
+  ended by then has written its outputs and counts as completed.
+- An error that a command meets while it runs (BUS, MODULE) leaves what began before it, to the end,
+  and nothing of what begins later; with a batch, iterations that run together do so (`batching`).
+  `completed` counts what ended before that command began. The host hears it when the whole program
+  would have ended. The gateware stops everything a few cycles into the command.
+- A deadlock runs all that can run, as in the gateware.
+- What is aborted writes nothing; the gateware has written what it came to.
+"""
 
 from __future__ import annotations
 
@@ -88,13 +103,15 @@ class EmulatedSequencer:
         run = self._run
         if run is None or run.ended_ps is None or run.ended_ps > now_ps:
             return
-        failure = run.failure
+        failure, ended_ps = run.failure, run.ended_ps
         if run.program is not None:
             try:
                 run.program.run(self._memory)
             except ProgramError as error:
                 failure = error
-        self._finish(run, failure, run.ended_ps)
+                if error.start_cycles is not None:
+                    ended_ps = run.started_ps + error.start_cycles * self._board.clock_ps
+        self._finish(run, failure, ended_ps)
 
     def stop(self, code: SequencerError, partition: int, why: str, now_ps: int) -> None:
         """Abort the running submission, if there is one; its outputs are not written."""

@@ -23,7 +23,7 @@ from fpga_rt.contract.command import (
     split_address,
 )
 from fpga_rt.contract.memory_map import on_chip
-from fpga_rt.contract.sequencer import CommandCost, Timeline, timeline
+from fpga_rt.contract.sequencer import NEVER, CommandCost, DeadlockError, Timeline, timeline
 from fpga_rt.contract.static_region import SequencerError
 from fpga_rt.contract.submission import HEADER, Placement, Ring, Submission
 from fpga_rt.device.batching import (
@@ -53,6 +53,8 @@ class ProgramError(ExecutionError):
         self.code = code
         self.partition = partition
         self.command = command
+        self.start_cycles: int | None = None
+        """When the command began that met it, where one did."""
 
 
 class Occupant(NamedTuple):
@@ -64,11 +66,12 @@ class Occupant(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A submission that was fetched and timed."""
+    """A submission that was fetched and timed; `deadlock` ends it once nothing else can run."""
 
     submission: Submission
     occupants: Mapping[int, Occupant]
     schedule: Schedule
+    deadlock: ProgramError | None = None
 
     @property
     def timeline(self) -> Timeline:
@@ -84,9 +87,15 @@ class Program:
         """Do what the commands say.
 
         Raises:
-            ProgramError: a command met a bus error, or its module cannot run it.
+            ProgramError: a command met a bus error, its module cannot run it, or the rings wait
+                for each other.
         """
         repeat = self.submission.repeat
+        if self.deadlock is not None:
+            for partition, index, iteration in self._by_start(range(repeat)):
+                iterations = range(iteration, iteration + 1)
+                self._run_command(partition, index, iterations, memory, self.submission.segments)
+            raise self.deadlock
         private = private_features(memory, self.schedule, self.submission) if repeat > 1 else None
         if private is not None:
             self._run_private(private)
@@ -119,6 +128,7 @@ class Program:
             for iteration in iterations
             for partition, commands in self.schedule.commands.items()
             for index in range(len(commands))
+            if start[partition][iteration, index] != NEVER
         ]
         return [step[1:] for step in sorted(steps)]
 
@@ -135,12 +145,16 @@ class Program:
         operands = SegmentMemory(memory, segments, iterations, who)
         try:
             _execute(self.occupants[partition], fields, operands, index)
-        except BusError as error:
-            raise ProgramError(str(error), SequencerError.BUS, partition, index) from error
         except (ExecutionError, *_MALFORMED) as error:
-            raise ProgramError(
-                f"{who}: {error}", SequencerError.MODULE, partition, index
-            ) from error
+            is_bus = isinstance(error, BusError)
+            failure = ProgramError(
+                str(error) if is_bus else f"{who}: {error}",
+                SequencerError.BUS if is_bus else SequencerError.MODULE,
+                partition,
+                index,
+            )
+            failure.start_cycles = int(self.timeline.start[partition][iterations[0], index])
+            raise failure from error
 
 
 def fetch(
@@ -174,9 +188,8 @@ def fetch(
         for segment in Segment
     )
     depth = submission.segments[Segment.FEATURES].depth
-    return Program(
-        submission, occupants, _schedule(rings, behind, control, submission.repeat, depth)
-    )
+    schedule, deadlock = _schedule(rings, behind, control, submission.repeat, depth)
+    return Program(submission, occupants, schedule, deadlock)
 
 
 def _read_header(memory: ByteMemory, address: int) -> Submission:
@@ -207,21 +220,26 @@ def _schedule(
     control: MemoryPort,
     repeat: int,
     depth: int,
-) -> Schedule:
-    """Decode and time rings; the same bytes on the same modules give the same answer."""
+) -> tuple[Schedule, ProgramError | None]:
+    """Decode and time rings, and tell where they stand still, if they do.
+
+    The same bytes on the same modules give the same answer.
+    """
     commands = {partition: _decode(partition, data) for partition, data, _ in rings}
     costs = {
         partition: _costs(partition, commands[partition], module, behind)
         for partition, _, module in rings
     }
+    deadlock = None
     try:
         times = timeline(costs, control, repeat, depth)
-    except ExecutionError as error:
-        raise ProgramError(str(error), SequencerError.DEADLOCK) from error
+    except DeadlockError as error:
+        code, times = SequencerError.DEADLOCK, error.timeline
+        deadlock = ProgramError(str(error), code, error.partition, error.command)
     for cycles in (times.start, times.end, times.parameters_end):
         for array in cycles.values():
             array.setflags(write=False)
-    return Schedule(commands, times)
+    return Schedule(commands, times), deadlock
 
 
 def _decode(partition: int, data: bytes) -> tuple[Fields, ...]:

@@ -8,8 +8,10 @@ from fpga_rt.arch.boards import MemoryPort
 from fpga_rt.contract.sequencer import (
     COMPLETION_CYCLES,
     DISPATCH_CYCLES,
+    NEVER,
     SYNC_CYCLES,
     CommandCost,
+    DeadlockError,
     Timeline,
     header_cycles,
     parameter_cycles,
@@ -108,6 +110,17 @@ def test_nothing_to_do_still_reads_the_header() -> None:
 def test_waits_that_never_end_are_a_deadlock(costs: dict[int, list[CommandCost]]) -> None:
     with pytest.raises(ExecutionError, match=r"deadlock: partition 0 command 0.* recompile"):
         timeline(costs)
+
+
+def test_a_deadlock_names_the_first_ring_that_stands_still_and_times_what_runs_before() -> None:
+    costs = {0: [CommandCost(0, 9)] * 2, 1: [CommandCost(0, 7), CommandCost(0, 1, (0, 2, 0, 0))]}
+    with pytest.raises(DeadlockError, match="deadlock: partition 1 command 1 wait") as caught:
+        timeline(costs)
+    assert (caught.value.partition, caught.value.command) == (1, 1)
+    found, free = caught.value.timeline, timeline({**costs, 1: costs[1][:1]})
+    assert found.start[0].tolist() == free.start[0].tolist()
+    assert found.start[1].tolist() == [[free.start[1][0, 0], NEVER]]
+    assert found.total == free.total
 
 
 def test_streamed_weights_hold_the_next_parameters_back() -> None:
