@@ -42,6 +42,9 @@ _PORT_FLAGS = ("crc_error", "id_error", "far_error", "synced")
 _ABORT_PS = 10**9
 """How long an aborted load or program may take to drain."""
 
+_GATEWARE = ("device", "partitions", "feature_memory_bytes")
+"""What of a board its static region and the frames behind its port are made from."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -74,10 +77,11 @@ class RtlDevice(RegisterDevice):
             waves: folder for a trace of every library, with sessions for GTKWave; slow.
 
         Raises:
-            DeviceError: no board has this name.
+            DeviceError: no board has this name, or the gateware of that name is not this board's.
             ValueError: the load time is none of the two.
         """
         board = boards.board(board) if isinstance(board, str) else board
+        _check_gateware(board)
         if load_time not in ("board", "stream"):
             raise ValueError(f"load_time {load_time!r}: expected 'board' or 'stream'")
         super().__init__(
@@ -360,6 +364,29 @@ class RtlDevice(RegisterDevice):
         if content is not Content.MODULE:
             return {Content.EMPTY: "nothing", Content.GARBAGE: "garbage"}[content]
         return self._libraries[module_id][1]
+
+
+def _check_gateware(board: Board) -> None:
+    """Refuse a board that the gateware built for its name does not fit; its times may differ.
+
+    Raises:
+        DeviceError: it is another in what becomes gateware.
+    """
+    known = boards.board(board.name)
+    for name in _GATEWARE:
+        if getattr(board, name) != getattr(known, name):
+            raise DeviceError(
+                f"rtl ({board.name}): the board that was given has another {name} than the"
+                f" registered board {board.name}, whose static region is simulated: got"
+                f" {_shortened(getattr(board, name))}, expected {_shortened(getattr(known, name))};"
+                " register it under a name of its own, or use the emulator"
+            )
+
+
+def _shortened(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(str(getattr(each, "name", each)) for each in value)
+    return str(getattr(value, "name", value))
 
 
 def _assumptions(board: Board, load_time: LoadTime) -> tuple[str, ...]:

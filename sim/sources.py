@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import astuple
 from functools import cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
@@ -110,8 +111,8 @@ def ports_of(text: str, name: str) -> dict[str, PortInfo]:
 
 def variant_of(board: Board) -> str:
     """Return what tells the gateware of a board from that of another, for `verilog`."""
-    names = ",".join(partition.name for partition in board.partitions)
-    return f"{board.name} {board.device.name} {names} {board.feature_memory_bytes}"
+    places = (astuple(board.device), *map(astuple, board.partitions))
+    return f"{board.name} {places!r} {board.feature_memory_bytes}"
 
 
 @cache

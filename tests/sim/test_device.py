@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fpga_rt.arch import boards
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.interface import Completion, Staged
@@ -174,3 +176,19 @@ def test_what_it_cannot_be_made_with() -> None:
     with pytest.raises(DeviceError, match="unknown board 'no'"):
         RtlDevice("no")
     assert RtlDevice.obstacle() == toolchain.obstacle()
+
+
+def test_a_board_that_the_gateware_of_its_name_does_not_fit_is_refused() -> None:
+    known = boards.board("pynq-z2")
+    fewer = replace(known, partitions=known.partitions[:1])
+    with pytest.raises(
+        DeviceError,
+        match=r"another partitions than the registered board pynq-z2.*got rp0, expected",
+    ):
+        RtlDevice(fewer)
+    with pytest.raises(
+        DeviceError, match=r"feature_memory_bytes.*got 4096, expected \d+; register"
+    ):
+        RtlDevice(replace(known, feature_memory_bytes=4096))
+    slower = replace(known, swap_software_ps=1, calibration="a bench")
+    assert RtlDevice(slower).board == slower

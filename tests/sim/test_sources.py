@@ -41,12 +41,16 @@ def test_ports_are_those_of_the_top_module_without_clocks() -> None:
 
 
 def test_boards_that_differ_in_gateware_have_names_of_their_own() -> None:
+    moved = replace(BOARD.partitions[1], name=BOARD.partitions[0].name)
     others = [
         board("kv260"),
         replace(BOARD, partitions=BOARD.partitions[:1]),
         replace(BOARD, feature_memory_bytes=4096),
+        replace(BOARD, device=replace(BOARD.device, idcode=BOARD.device.idcode ^ 1)),
+        replace(BOARD, device=replace(BOARD.device, rows=BOARD.device.rows[:1])),
+        replace(BOARD, partitions=(moved, *BOARD.partitions[1:])),
     ]
-    assert len({variant_of(one) for one in (BOARD, *others)}) == 4
+    assert len({variant_of(one) for one in (BOARD, *others)}) == 7
     assert variant_of(BOARD) == variant_of(replace(BOARD))
 
 
