@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fpga_rt.arch.resources import Resources
+from fpga_rt.errors import ToolchainError
 
 _LUTS = {
     **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
@@ -79,7 +80,7 @@ def contents(netlist: Mapping[str, Any], top: str) -> Contents:
         top: name of the module.
 
     Raises:
-        ValueError: a cell is of a kind that is not counted here.
+        ToolchainError: a cell is of a kind that is not counted here.
     """
     module = netlist["modules"][top]
     cells: Mapping[str, Cell] = module["cells"]
@@ -87,7 +88,10 @@ def contents(netlist: Mapping[str, Any], top: str) -> Contents:
     known = {*_LUTS, *_FREE, *_HALF_BRAMS, *_REGISTERS, *_DSPS, *_OTHERS}
     unknown = sorted(kinds - Counter({kind: kinds[kind] for kind in known}))
     if unknown:
-        raise ValueError(f"cells {', '.join(unknown)} in {top}: count them in {__name__}")
+        raise ToolchainError(
+            f"Yosys made cells {', '.join(unknown)} in {top}, expected kinds that are counted:"
+            f" count them in {__name__}, or use the version of Yosys that pyproject.toml names"
+        )
     levels, begins = _longest_way(cells)
     names = (name for name, net in module["netnames"].items() if begins in net["bits"])
     halves = sum(count * kinds[kind] for kind, count in _HALF_BRAMS.items())

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from itertools import permutations
 from pathlib import Path
 
+from fpga_rt.errors import ArtifactError
+
 _FORMAT = "transition-coverage-1"
 
 
@@ -104,21 +106,25 @@ class TransitionCoverage:
         """Return what `to_json` wrote.
 
         Raises:
-            ValueError: The text is something else.
+            ArtifactError: The text is something else, or not whole.
         """
-        document = json.loads(text)
-        if not isinstance(document, dict) or document.get("format") != _FORMAT:
-            raise ValueError(f"no transition coverage: expected a document of format {_FORMAT}")
-        coverage = cls(document["modules"], reloads=document["reloads"])
-        coverage.loads |= {(p, m): n for p, m, n in document["loads"]}
-        coverage.transitions |= {(p, a, b): n for p, a, b, n in document["transitions"]}
+        try:
+            document = json.loads(text)
+            if not isinstance(document, dict) or document.get("format") != _FORMAT:
+                raise _refused("another document")
+            coverage = cls(document["modules"], reloads=document["reloads"])
+            coverage.loads |= {(p, m): n for p, m, n in document["loads"]}
+            coverage.transitions |= {(p, a, b): n for p, a, b, n in document["transitions"]}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _refused(f"{type(error).__name__}: {error}") from error
         return coverage
 
     def save(self, path: Path) -> None:
         """Write the JSON; what the file holds of another run is added first.
 
         Raises:
-            ValueError: The file holds something else.
+            ArtifactError: The file holds something else.
+            ValueError: It is of other modules.
         """
         if path.exists():
             self.merge(self.from_json(path.read_text(encoding="utf-8")))
@@ -137,3 +143,10 @@ class TransitionCoverage:
                 lines.append(" ".join(text.rjust(width) for text in (old, *row)))
         lines.append(f"{self.percent:.1f} % of loads and transitions seen")
         return "\n".join([*lines, *self.missing])
+
+
+def _refused(got: str) -> ArtifactError:
+    return ArtifactError(
+        f"no transition coverage: expected a document of format {_FORMAT}, got {got}; remove the"
+        " file and run again"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fpga_rt.errors import ArtifactError
 from sim.reconfiguration import TransitionCoverage
 
 MODULES = {"rp0": ("a", "b"), "rp1": ("a", "b", "c")}
@@ -79,9 +80,26 @@ def test_save_adds_to_what_is_there(tmp_path: Path) -> None:
     assert json.loads(read.to_json())["percent"] == round(read.percent, 1)
 
 
-def test_other_json_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^no transition coverage: expected a document of format"):
-        TransitionCoverage.from_json("[]")
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [
+        ("[]", "another document"),
+        ("", "JSONDecodeError"),
+        ('{"format": "transition-coverage-1"}', "KeyError: 'modules'"),
+        (
+            '{"format": "transition-coverage-1", "modules": [], "reloads": 0}',
+            "AttributeError",
+        ),
+    ],
+    ids=["another", "no JSON", "cut off", "corrupt"],
+)
+def test_other_files_are_refused_and_kept(tmp_path: Path, text: str, got: str) -> None:
+    path = tmp_path / "coverage.json"
+    path.write_text(text, "utf-8")
+    expected = f"^no transition coverage: expected a document of format .*, got {got}.*; remove"
+    with pytest.raises(ArtifactError, match=expected):
+        _coverage().save(path)
+    assert path.read_text("utf-8") == text
 
 
 def test_unknown_modules_are_refused() -> None:
