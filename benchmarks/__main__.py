@@ -3,7 +3,8 @@
     python -m benchmarks [--output FILE] [--only NAME ...]
 
 Wall-clock figures are measured, each alone on one core; figures of the virtual clock are modelled
-and say so. A benchmark whose data are not here is skipped with its reason.
+and say so. A benchmark is skipped, with its reason, where a package, a tool or data that it needs
+are not here, which its `obstacle` says before it begins. What goes wrong after that is a failure.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -43,34 +45,65 @@ BENCHMARKS = (
     "networks",
     "update_campaign",
 )
+OWN = ("benchmarks", "fpga_rt", "hw", "sim")
+"""Packages of this repository: one that is missing is a fault, not an obstacle."""
 
 
 def main() -> int:
-    """Run the benchmarks; 1 when a goal is missed."""
+    """Run the benchmarks; 1 when a goal is missed or a benchmark failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--output", type=Path, help="write the results as JSON")
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS)
     arguments = parser.parse_args()
-    measurements = [m for name in arguments.only for m in _run(name)]
+    outcomes = {name: _run(name) for name in arguments.only}
     if arguments.output:
-        arguments.output.write_text(json.dumps(_document(measurements), indent=2) + "\n")
-    return int(any(m.missed for m in measurements))
+        arguments.output.write_text(json.dumps(_document(outcomes), indent=2) + "\n")
+    return int(any(outcome.bad for outcome in outcomes.values()))
 
 
-def _run(name: str) -> list[Measurement]:
-    run: Callable[[], list[Measurement]] = import_module(f"benchmarks.{name}").run
-    try:
-        measurements = run()
-    except (FpgaRtError, ImportError) as error:
-        print(f"{name}: skipped: {error}")
-        return []
-    for measurement in measurements:
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a benchmark: its figures, or why there are none."""
+
+    measurements: Sequence[Measurement] = ()
+    skipped: str | None = None
+    failed: str | None = None
+
+    @property
+    def bad(self) -> bool:
+        """Whether it failed or misses a goal."""
+        return self.failed is not None or any(m.missed for m in self.measurements)
+
+
+def _run(name: str) -> Outcome:
+    outcome = _outcome(name)
+    for measurement in outcome.measurements:
         print(measurement)
+    if outcome.skipped is not None:
+        print(f"{name}: skipped: {outcome.skipped}")
+    if outcome.failed is not None:
+        print(f"{name}: FAILED: {outcome.failed}")
     sys.stdout.flush()
-    return measurements
+    return outcome
 
 
-def _document(measurements: list[Measurement]) -> dict[str, object]:
+def _outcome(name: str) -> Outcome:
+    try:
+        benchmark = import_module(f"benchmarks.{name}")
+    except ModuleNotFoundError as error:
+        if str(error.name).partition(".")[0] in OWN:
+            raise
+        return Outcome(skipped=str(error))
+    missing = benchmark.obstacle() if hasattr(benchmark, "obstacle") else None
+    if missing is not None:
+        return Outcome(skipped=missing)
+    try:
+        return Outcome(benchmark.run())
+    except FpgaRtError as error:
+        return Outcome(failed=f"{type(error).__name__}: {error}")
+
+
+def _document(outcomes: Mapping[str, Outcome]) -> dict[str, object]:
     return {
         "command": "python -m benchmarks",
         "machine": {
@@ -80,7 +113,9 @@ def _document(measurements: list[Measurement]) -> dict[str, object]:
             "python": platform.python_version(),
             "numpy": np.__version__,
         },
-        "results": [vars(m) for m in measurements],
+        "results": [vars(m) for outcome in outcomes.values() for m in outcome.measurements],
+        "skipped": {name: o.skipped for name, o in outcomes.items() if o.skipped is not None},
+        "failed": {name: o.failed for name, o in outcomes.items() if o.failed is not None},
     }
 
 

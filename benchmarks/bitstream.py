@@ -26,6 +26,11 @@ THREE_DIES = "trabucayre-openFPGALoader/spiOverJtag__spiOverJtag_xcvu9p-flga2104
 _REGION = [Rectangle((34, 35), ("Y2",)), Rectangle((38, 43), ("Y2",)), Rectangle((34, 43), ("Y1",))]
 
 
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return datasets.obstacle()
+
+
 def run() -> list[Measurement]:
     """Return milliseconds a file, median of several runs; data in memory, geometry loaded."""
     z020 = device("xc7z020")

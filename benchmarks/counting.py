@@ -28,8 +28,16 @@ void end(void) { CALLGRIND_STOP_INSTRUMENTATION; }
 _COLLECTED = re.compile(r"Collected : (\d+)")
 _LONGEST_S = 1200
 
+PROGRAMS = ("strace", "valgrind", "cc")
+"""What is needed to count."""
+
 Taken = tuple[float, float]
 """Wall and processor time in microseconds; the latter of all threads."""
+
+
+def obstacle() -> str | None:
+    """Return which program is missing and how to install it, None when all are there."""
+    return next(filter(None, map(_missing, PROGRAMS)), None)
 
 
 def taken_us(action: Callable[..., object], *arguments: object) -> Taken:
@@ -93,9 +101,15 @@ def instructions(prefix: Sequence[str], command: Sequence[str]) -> int:
     return int(found[1])
 
 
+def _missing(program: str) -> str | None:
+    there = shutil.which(program) is not None
+    return None if there else f"{program} is missing: apt-get install strace valgrind gcc"
+
+
 def _require(program: str) -> None:
-    if shutil.which(program) is None:
-        raise ToolchainError(f"{program} is missing: apt-get install strace valgrind gcc")
+    missing = _missing(program)
+    if missing:
+        raise ToolchainError(missing)
 
 
 def _run(command: Sequence[str], variables: dict[str, str] | None = None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -33,11 +34,28 @@ def folder() -> Path:
     Raises:
         ModelError: it does not exist.
     """
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    path = Path(os.environ.get("FPGA_RT_DATA", beside))
+    path = _folder()
     if not path.is_dir():
-        raise ModelError(f"no folder of real data at {path}; set FPGA_RT_DATA to it")
+        raise ModelError(_absent(path))
     return path
+
+
+def obstacle(*packages: str) -> str | None:
+    """Return what is missing here, the data or a package that reads them; None when nothing is."""
+    path = _folder()
+    if not path.is_dir():
+        return _absent(path)
+    missing = [package for package in packages if find_spec(package) is None]
+    return f"no package {' or '.join(missing)}: pip install 'fpga-rt[dev]'" if missing else None
+
+
+def _folder() -> Path:
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return Path(os.environ.get("FPGA_RT_DATA", beside))
+
+
+def _absent(path: Path) -> str:
+    return f"no folder of real data at {path}; set FPGA_RT_DATA to it"
 
 
 def model_path(name: str) -> Path:

@@ -13,6 +13,11 @@ IMAGES = 256
 RUNS = 9
 
 
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return datasets.obstacle("tflite", "PIL")
+
+
 def run() -> list[Measurement]:
     """Return milliseconds an image, median of several runs."""
     network = load(datasets.model_path("resnet8"))

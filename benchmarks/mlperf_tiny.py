@@ -23,6 +23,11 @@ GOALS_MS = {"resnet8": 0.41, "ds-cnn": 0.32, "vww": 9.5}
 BATCH = 16
 
 
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return datasets.obstacle("tflite", "PIL")
+
+
 def run() -> list[Measurement]:
     """Return accuracy and modelled latencies of every model."""
     measurements = _accuracies()

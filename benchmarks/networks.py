@@ -63,6 +63,11 @@ class Simulated:
     log: Log
 
 
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return RtlDevice.obstacle() or datasets.obstacle("tflite")
+
+
 def run() -> list[Measurement]:
     """Return the figures of every model, then those of a swap."""
     found = []

@@ -28,6 +28,7 @@ from fpga_rt.modules.convolution import ConvolutionModule
 from fpga_rt.modules.geometry import Ports
 from fpga_rt.modules.layer import Layer, Operands, Place
 from fpga_rt.planner.layers import plan_layers
+from sim import toolchain
 
 PARALLEL = {"par_ich": 4, "par_och": 1, "par_col": 1, "par_row": 4}
 """NNgen makes nine multipliers for a 3x3 kernel, times these: 144 are the nearest to 128 in powers
@@ -117,6 +118,11 @@ class Side:
     origin: str
     remark: str
     goal: float | None = None
+
+
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return toolchain.obstacle() or datasets.obstacle("tflite")
 
 
 def run() -> list[Measurement]:

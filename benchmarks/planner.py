@@ -13,6 +13,11 @@ from fpga_rt.planner.compile import compile_network
 RUNS = 5
 
 
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return datasets.obstacle("tflite")
+
+
 def run() -> list[Measurement]:
     """Return milliseconds of a compilation, the median of several."""
     measurements = []

@@ -40,6 +40,11 @@ MODULES = ("scale_8", "add_8")
 SWAPS = 20
 
 
+def obstacle() -> str | None:
+    """Return what is missing here, None when nothing is."""
+    return RtlDevice.obstacle()
+
+
 def run() -> list[Measurement]:
     """Return the figures of loads, of the simulator, and of a cold build."""
     target = board(BOARD)
