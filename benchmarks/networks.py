@@ -128,7 +128,8 @@ def _simulate(deployment: Deployment, device: Device) -> Simulated:
     """Run single images and a batch, with the modules resident.
 
     Raises:
-        ExecutionError: an output differs from golden execution.
+        ExecutionError: an output differs from golden execution, or a module was loaded where all
+            are to be resident.
     """
     network = deployment.network
     shape = (SINGLE + BATCH, *network.tensors[network.input].shape)
@@ -140,6 +141,7 @@ def _simulate(deployment: Deployment, device: Device) -> Simulated:
         runtime.clear_log()
         outputs.append(runtime.run(model, batch, BATCH))
         (whole,) = runtime.log.requests
+        require_resident(deployment, runtime.log)
         runtime.clear_log()
         walls = []
         for image in single:
@@ -147,6 +149,7 @@ def _simulate(deployment: Deployment, device: Device) -> Simulated:
             outputs.append(runtime.run(model, image[None]))
             walls.append(time.perf_counter() - began)
         log = runtime.log
+    require_resident(deployment, log)
     expected = golden.run(network, np.concatenate([batch, codes[SINGLE:], single]))
     if not np.array_equal(np.concatenate(outputs), expected):
         raise ExecutionError(
@@ -156,6 +159,22 @@ def _simulate(deployment: Deployment, device: Device) -> Simulated:
     spans = [record.ended_ps - record.started_ps for record in log.requests]
     wall_s = float(np.median(walls))
     return Simulated(max(spans), whole.ended_ps - whole.started_ps, wall_s, log)
+
+
+def require_resident(deployment: Deployment, log: Log) -> None:
+    """Refuse figures of resident modules where there was a load, or will be one.
+
+    Raises:
+        ExecutionError: a module was loaded, or the plan has more launches than the one that
+            `_modules` names.
+    """
+    loaded = [f"{swap.module} into partition {swap.partition}" for swap in log.swaps]
+    if loaded or len(deployment.launches) != 1:
+        raise ExecutionError(
+            f"{deployment.network.name} has {len(deployment.launches)} launches and loaded"
+            f" {', '.join(loaded) or 'nothing'} in warm requests, expected one launch and no load;"
+            " its latency is not that of resident modules"
+        )
 
 
 def _fabric(name: str, deployment: Deployment) -> Measurement:

@@ -23,7 +23,7 @@ def benchmark(
 ) -> None:
     """Put something else into the place of the benchmark `golden`."""
     fake = SimpleNamespace(run=run, obstacle=lambda: missing)
-    monkeypatch.setitem(sys.modules, "benchmarks.golden", fake)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "benchmarks.golden", fake)
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
