@@ -1,22 +1,26 @@
-"""NNgen on the 3x3 layer shapes of ResNet8, simulated, and this project's module beside it.
+"""NNgen on the 3x3 layer shapes of ResNet8, simulated, and this project's gateware beside it.
 
 NNgen makes one design for the six layers, one behind the other, as it does for a network, so all
 of them run on the same multipliers. Every output is compared with NumPy, and the multipliers are
 counted in the Verilog. NNgen and its packages live in an environment of their own in `build/nngen`.
+The same chain runs on the RTL of one convolution module; clocks of both go from the end of a layer
+to the end of the next, parameters and control included. What the module's formula says stands
+beside, for the layers as ResNet8 has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import datasets, nngen_simulator
 from benchmarks.measurement import Measurement
+from benchmarks.nngen_gateware import on_gateware
+from benchmarks.nngen_shapes import LAYERS, Figure, LayerShape, Side
 from benchmarks.nngen_simulator import Design
 from fpga_rt.arch.boards import board
 from fpga_rt.arithmetic.operations import Convolution
@@ -39,85 +43,8 @@ PORT_BITS = 64
 MEMORY_BYTES = 1 << 20
 MEMORY_LATENCY_CYCLES = 10
 """NNgen's memory model with its own latency, but without the pauses that it makes by default."""
-GOAL_BUSY = 90.0
-
 Codes = NDArray[np.int64]
 Tensors = dict[str, Codes]
-
-
-@dataclass(frozen=True)
-class LayerShape:
-    """A 3x3 convolution that pads to keep its size (divided by the stride).
-
-    Attributes:
-        shift: of NNgen's rescaling; random data then fill int8 and hardly saturate.
-    """
-
-    name: str
-    height: int
-    width: int
-    input_channels: int
-    output_channels: int
-    stride: int
-    shift: int
-
-    @property
-    def products(self) -> int:
-        """Multiplications, those with padding too."""
-        pixels = self.height * self.width // self.stride**2
-        return pixels * 9 * self.input_channels * self.output_channels
-
-    def __str__(self) -> str:
-        """Return the shape as people write it."""
-        stride = f" /{self.stride}" if self.stride > 1 else ""
-        return f"{self.height}x{self.width}x{self.input_channels}->{self.output_channels}{stride}"
-
-
-LAYERS = (
-    LayerShape("stem", 32, 32, 3, 16, 1, 16),
-    LayerShape("stack1", 32, 32, 16, 16, 1, 16),
-    LayerShape("down2", 32, 32, 16, 32, 2, 16),
-    LayerShape("stack2", 16, 16, 32, 32, 1, 17),
-    LayerShape("down3", 16, 16, 32, 64, 2, 17),
-    LayerShape("stack3", 8, 8, 64, 64, 1, 17),
-)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """What a design needs for a layer.
-
-    Attributes:
-        cycles: from the layer's start to its end.
-        parameter_cycles: in which weights and tables are read; the side's remark says whether
-            they are within `cycles`.
-    """
-
-    cycles: int
-    parameter_cycles: int
-
-
-@dataclass(frozen=True)
-class Side:
-    """A design and its figures.
-
-    Attributes:
-        name: of the design.
-        multipliers: those that make the products.
-        figures: by the name of the layer.
-        clock: where the cycles come from, as in `Measurement`.
-        origin: the same in words.
-        remark: what else is to be known.
-        goal: for the busy share of all layers in per cent, or None.
-    """
-
-    name: str
-    multipliers: int
-    figures: Mapping[str, Figure]
-    clock: Literal["virtual", "rtl"]
-    origin: str
-    remark: str
-    goal: float | None = None
 
 
 def obstacle() -> str | None:
@@ -127,7 +54,7 @@ def obstacle() -> str | None:
 
 def run() -> list[Measurement]:
     """Return cycles and busy multipliers of every layer, of NNgen and of this project's module."""
-    return compare((simulated(), modelled()))
+    return compare((simulated(), on_gateware(), modelled()))
 
 
 def compare(sides: Sequence[Side]) -> list[Measurement]:
@@ -139,7 +66,7 @@ def compare(sides: Sequence[Side]) -> list[Measurement]:
 def _row(shape: LayerShape, side: Side) -> list[Measurement]:
     figure = side.figures[shape.name]
     busy = shape.products / (side.multipliers * figure.cycles) * 100
-    note = f"{side.origin}; parameters read in {figure.parameter_cycles:,}"
+    note = f"{side.origin}; {side.parameters} {figure.parameter_cycles:,}"
     title = f"{shape}: {side.name}"
     of = f"{side.origin}; of {side.multipliers} multipliers"
     return [
@@ -178,7 +105,7 @@ def modelled(outputs: int = 8, inputs: int = 16) -> Side:
         "feature maps on chip; parameters are read while the layer before computes, not within;"
         f" if nothing overlapped: {exposed:,} cycles, {_busy(module.multipliers, exposed):.1f} %"
     )
-    return Side(name, module.multipliers, figures, "virtual", origin, remark, GOAL_BUSY)
+    return Side(name, module.multipliers, figures, "virtual", origin, remark)
 
 
 def _find(shape: LayerShape, layers: Sequence[Layer]) -> Layer:
