@@ -6,7 +6,6 @@ bitstreams, buffers, pendings) by the number of the call that returned it.
 
 from __future__ import annotations
 
-import builtins
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,12 +14,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt import errors
 from fpga_rt.contract.sequencer import Timeline
-from fpga_rt.errors import DeviceError, ReconfigurationError
+from fpga_rt.errors import (
+    ArtifactError,
+    DeviceError,
+    ExecutionError,
+    FpgaRtError,
+    ReconfigurationError,
+    ToolchainError,
+)
 
-_MISUSE = ("ValueError", "TypeError")
-"""What a device raises beside this package's families."""
+_FAMILIES: Mapping[str, type[Exception]] = {
+    kind.__name__: kind
+    for kind in (
+        ArtifactError, DeviceError, ExecutionError, FpgaRtError, ReconfigurationError,
+        ToolchainError, ValueError, TypeError,
+    )
+}  # fmt: skip
+"""All that a recording can name: what a device raises, this package's families and misuse."""
 _TIMELINE = ("start", "end", "parameters_end")
 Plain = Any
 """What JSON holds."""
@@ -40,13 +51,34 @@ class Failure:
         """Keep an error of a device; one that is no family's becomes a `DeviceError`."""
         state = error.partition_state if isinstance(error, ReconfigurationError) else None
         for kind in type(error).__mro__:
-            if kind.__module__ == errors.__name__ or kind.__name__ in _MISUSE:
+            if _FAMILIES.get(kind.__name__) is kind:
                 return Failure(kind.__name__, str(error), state)
         return Failure(DeviceError.__name__, f"{type(error).__name__}: {error}", state)
 
+    @staticmethod
+    def read(data: Plain) -> Failure:
+        """Return the failure of a file.
+
+        Raises:
+            ValueError: its family is none that a recording names, or it lacks its state.
+            KeyError, TypeError: it has other fields.
+        """
+        failure = Failure(**data)
+        kind = _FAMILIES.get(failure.family)
+        if kind is None:
+            raise ValueError(
+                f"a failure of family {failure.family!r}, expected one of {', '.join(_FAMILIES)}"
+            )
+        if (failure.partition_state is None) is (kind is ReconfigurationError):
+            raise ValueError(
+                f"a {failure.family} with partition state {failure.partition_state!r}, expected"
+                " one with a ReconfigurationError only"
+            )
+        return failure
+
     def error(self) -> Exception:
         """Return the error to raise again."""
-        kind: type[Exception] = getattr(errors, self.family, None) or getattr(builtins, self.family)
+        kind = _FAMILIES[self.family]
         if self.partition_state is not None and issubclass(kind, ReconfigurationError):
             return kind(self.message, self.partition_state)
         return kind(self.message)
@@ -100,7 +132,7 @@ class Call:
             data["name"],
             data["arguments"],
             data.get("result"),
-            Failure(**failure) if failure else None,
+            Failure.read(failure) if failure is not None else None,
             {int(number): digest for number, digest in data.get("host", {}).items()},
             tuple((number, first, blobs[blob]) for number, first, blob in data.get("device", ())),
         )

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from fpga_rt.device.recording.calls import Call, Failure
 from fpga_rt.device.recording.file import LIMIT_BYTES, MAGIC, Session, encode, read
-from fpga_rt.errors import ArtifactError
+from fpga_rt.errors import (
+    ArtifactError,
+    DeviceError,
+    ExecutionError,
+    FpgaRtError,
+    ReconfigurationError,
+    ToolchainError,
+    UpdateError,
+)
 
 SESSION = Session("emulator", "pynq-z2", "virtual", "modelled", 64, "2026-11-29", "a test")
 CALLS = [
@@ -71,6 +81,69 @@ def test_other_files_are_refused(tmp_path: Path, data: bytes, message: str) -> N
     path.write_bytes(data)
     with pytest.raises(ArtifactError, match=message):
         read(path)
+
+
+def text_file(path: Path, document: object, contents: bytes = b"") -> Path:
+    """Write a whole file of a document, whatever that says."""
+    text = json.dumps(document).encode()
+    content = struct.pack("<Q", len(text)) + text + contents
+    path.write_bytes(container(content, len(content)))
+    return path
+
+
+def document(*calls: object, sizes: Sequence[object] = ()) -> dict[str, object]:
+    return {"session": vars(SESSION), "calls": calls, "sizes": sizes}
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["exec", "eval", "print", "FpgaRtErrors", "__import__", "annotations", "SystemExit", ""],
+)
+def test_a_failure_is_of_a_family_and_nothing_else(tmp_path: Path, family: str) -> None:
+    """A file comes from anywhere: what it names is never looked up among names that do things."""
+    mark = tmp_path / "mark"
+    failure = {"family": family, "message": f"open({str(mark)!r}, 'w')"}
+    path = tmp_path / "hostile.frr"
+    text_file(path, document({"name": "now_ps", "arguments": {}, "failure": failure}))
+    with pytest.raises(
+        ArtifactError, match=rf"a failure of family '{family}', expected one of ArtifactError, Dev"
+    ):
+        read(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("family", "state"), [("ReconfigurationError", None), ("DeviceError", "decoupled")]
+)
+def test_only_a_swap_that_failed_has_a_state(
+    tmp_path: Path, family: str, state: str | None
+) -> None:
+    failure = {"family": family, "message": "no", "partition_state": state}
+    call = {"name": "now_ps", "arguments": {}, "failure": failure}
+    with pytest.raises(ArtifactError, match=f"a {family} with partition state {state!r}, expected"):
+        read(text_file(tmp_path / "odd.frr", document(call)))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        FpgaRtError("a"), ArtifactError("a"), DeviceError("a"), ExecutionError("a"),
+        ReconfigurationError("a", "decoupled"), ToolchainError("a"), ValueError("a"),
+        TypeError("a"),
+    ],
+)  # fmt: skip
+def test_a_devices_errors_come_back_as_they_were(error: Exception) -> None:
+    again = Failure.read(vars(Failure.of(error))).error()
+    assert (type(again), str(again), vars(again)) == (type(error), "a", vars(error))
+
+
+def test_an_error_of_a_kind_of_its_own_comes_back_as_its_family() -> None:
+    class LostError(DeviceError):
+        """A device's own kind."""
+
+    assert type(Failure.of(LostError("gone")).error()) is DeviceError
+    surprise = Failure.of(UpdateError("no", "busy")).error()
+    assert (type(surprise), str(surprise)) == (FpgaRtError, "no")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
