@@ -126,15 +126,19 @@ class Call:
 
     @staticmethod
     def of(data: Plain, blobs: Blobs) -> Call:
-        """Return the call that `plain` gave."""
+        """Return the call that `plain` gave; data of a file was checked before.
+
+        Raises:
+            ValueError, KeyError, TypeError: its failure is none, see `Failure.read`.
+        """
         failure = data.get("failure")
         return Call(
             data["name"],
             data["arguments"],
             data.get("result"),
             Failure.read(failure) if failure is not None else None,
-            {int(number): digest for number, digest in data.get("host", {}).items()},
-            tuple((number, first, blobs[blob]) for number, first, blob in data.get("device", ())),
+            {int(number): digest for number, digest in (data.get("host") or {}).items()},
+            tuple((number, first, blobs[blob]) for number, first, blob in data.get("device") or ()),
         )
 
 

@@ -19,9 +19,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import Any
 
 from fpga_rt.device.recording.calls import Blobs, Call
+from fpga_rt.device.recording.shape import a, fields, listed, one_of
+from fpga_rt.device.recording.validation import check_call, check_references
 from fpga_rt.errors import ArtifactError
 
 MAGIC = b"\x89FRR\r\n\x1a\n"
@@ -31,6 +32,17 @@ LIMIT_BYTES = 1 << 28
 _HEADER = struct.Struct("<8sIQQ32s")
 _LENGTH = struct.Struct("<Q")
 _AGAIN = "copy it again, or record again"
+
+
+_DOCUMENT = fields(
+    session=fields(
+        device=a(str), board=a(str), clock=one_of("virtual", "wall"), origin=a(str),
+        alignment_bytes=a(int), recorded=a(str), command=a(str),
+    ),
+    calls=a(list),
+    sizes=listed(a(int)),
+)  # fmt: skip
+"""What the text is."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +103,26 @@ def read(path: Path) -> tuple[Session, list[Call]]:
     content = _payload(path, data)
     (length,) = _LENGTH.unpack_from(content)
     try:
-        document: dict[str, Any] = json.loads(content[_LENGTH.size : _LENGTH.size + length])
-        ends = list(accumulate(document["sizes"], initial=_LENGTH.size + length))
-        blobs = [content[a:b] for a, b in pairwise(ends)]
-        calls = [Call.of(call, blobs) for call in document["calls"]]
+        document = json.loads(content[_LENGTH.size : _LENGTH.size + length])
+        _DOCUMENT(document, "document")
+        blobs = _contents(content, _LENGTH.size + length, document["sizes"])
+        for index, data in enumerate(document["calls"]):
+            check_call(data, len(blobs), f"calls[{index}]")
+        calls = [Call.of(data, blobs) for data in document["calls"]]
+        check_references(calls)
         return Session(**document["session"]), calls
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ArtifactError(
             f"{path}: its content is not that of version {VERSION} ({error}); record again"
         ) from error
+
+
+def _contents(content: bytes, start: int, sizes: Sequence[int]) -> Blobs:
+    """Return the contents of buffers, which fill a file from its text to its end."""
+    ends = list(accumulate(sizes, initial=start))
+    if min(sizes, default=0) < 0 or ends[-1] != len(content):
+        raise ValueError(f"contents of buffers end at byte {ends[-1]:,}, expected {len(content):,}")
+    return [content[first:end] for first, end in pairwise(ends)]
 
 
 def _payload(path: Path, data: bytes) -> bytes:

@@ -24,10 +24,19 @@ from fpga_rt.errors import (
 )
 
 SESSION = Session("emulator", "pynq-z2", "virtual", "modelled", 64, "2026-11-29", "a test")
+PROGRAM = {"number": 1, "kind": "program", "started_ps": 3, "partitions": [0]}
+CYCLES = {"0": [[1, 2]]}
+ENDED = {
+    "pending": 1, "started_ps": 3, "ended_ps": 9, "size_bytes": 0, "busy_ps": {"0": [4, 8]},
+    "timeline": {"total": 6, "start": CYCLES, "end": CYCLES, "parameters_end": CYCLES},
+    "phases_ps": {}, "bank": 1,
+}  # fmt: skip
 CALLS = [
     Call("open", {}, {"memory_bytes": 5, "assumptions": []}),
-    Call("wait", {"pending": [0], "timeout_s": 1.5}, {"bank": 1}, None, {}, ((3, 7, b"\1\2"),)),
-    Call("submit", {"submission": "0" * 64}, None, Failure("DeviceError", "busy"), {4: "ab"}),
+    Call("allocate", {"size_bytes": 9}, {"number": 0, "address": 64}),
+    Call("submit", {"submission": "0" * 64}, PROGRAM, None, {0: "ab"}),
+    Call("wait", {"pending": [1], "timeout_s": 1.5}, ENDED, None, {}, ((0, 7, b"\1\2"),)),
+    Call("submit", {"submission": "0" * 64}, None, Failure("DeviceError", "busy"), {0: "ab"}),
 ]
 
 
@@ -152,5 +161,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_a_long_session_is_not_written() -> None:
-    with pytest.raises(ArtifactError, match=r"the recording holds \d+ bytes, expected at most 100"):
+    with pytest.raises(
+        ArtifactError, match=r"the recording holds [\d,]+ bytes, expected at most 100"
+    ):
         encode(SESSION, CALLS, 100)
