@@ -100,7 +100,10 @@ def _runtime(conditions: Conditions) -> Iterator[Runtime]:
 
 @contextmanager
 def _recorded(device: Device, conditions: Conditions) -> Iterator[Device]:
-    """Yield the device, and write what happened on it where that is asked for, also a failure."""
+    """Yield the device, and write what happened on it where that is asked for, however it ended.
+
+    A surprise and an interrupt are kept too: it is those that a recording is wanted of.
+    """
     if conditions.record is None:
         with device:
             yield device
@@ -109,7 +112,7 @@ def _recorded(device: Device, conditions: Conditions) -> Iterator[Device]:
     try:
         with recorder:
             yield recorder
-    except FpgaRtError:
+    except BaseException:
         with suppress(FpgaRtError):  # the run's own error is the one to tell
             write_atomically(conditions.record, [recorder.recording()])
         raise

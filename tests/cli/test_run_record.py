@@ -11,13 +11,18 @@ import pytest
 from fpga_rt import api
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import LostCompletion
-from fpga_rt.device.interface import Device
+from fpga_rt.device.interface import Completion, Device, Pending
 from tests.cli.conftest import Cli
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run_of(archive: Path, data: Path) -> tuple[object, ...]:
+    return ("run", archive, "--input", data)
 
 
 def test_a_run_and_its_replay_are_the_same(cli: Cli, archive: Path, data: Path) -> None:
@@ -68,6 +73,41 @@ def test_a_run_that_failed_is_recorded_as_far_as_it_went(
     assert (first.code, second.code) == (6, 6)
     assert "the program on partitions" in first.err
     assert second.err == first.err
+
+
+@pytest.mark.parametrize(
+    ("surprise", "code", "words"),
+    [
+        (RuntimeError("the cable fell out"), 1, "RuntimeError: the cable fell out"),
+        (KeyboardInterrupt(), 130, "KeyboardInterrupt"),
+    ],
+)
+def test_a_run_that_ended_in_a_surprise_is_recorded_too(
+    cli: Cli,
+    run_of: tuple[object, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    surprise: BaseException,
+    code: int,
+    words: str,
+) -> None:
+    class Surprising(Emulator):
+        """Ends as no device should, when its first program is waited for."""
+
+        def wait(self, *pending: Pending, timeout_s: float | None = None) -> Completion:
+            if any(one.kind == "program" for one in pending):
+                raise surprise
+            return super().wait(*pending, timeout_s=timeout_s)
+
+    def surprising(name: str, target: object, **options: object) -> Device:
+        device = Surprising("pynq-z2")
+        device.open()
+        return device
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "open_device", surprising)
+        assert cli(*run_of, "--record", "s.frr").code == code
+    again = cli(*run_of, "--device", "replay", "--recording", "s.frr")
+    assert (again.code, again.err) == (6, f"fpga-rt: error: {words}\n")
 
 
 def test_a_recording_overwrites_no_input(cli: Cli, archive: Path, data: Path) -> None:

@@ -24,11 +24,16 @@ from fpga_rt.errors import (
     ToolchainError,
 )
 
+
+class SurpriseError(DeviceError):
+    """A call ended as no device's should, or was interrupted; what the host did then is its own."""
+
+
 _FAMILIES: Mapping[str, type[Exception]] = {
     kind.__name__: kind
     for kind in (
         ArtifactError, DeviceError, ExecutionError, FpgaRtError, ReconfigurationError,
-        ToolchainError, ValueError, TypeError,
+        SurpriseError, ToolchainError, ValueError, TypeError,
     )
 }  # fmt: skip
 """All that a recording can name: what a device raises, this package's families and misuse."""
@@ -47,13 +52,14 @@ class Failure:
     partition_state: str | None = None
 
     @staticmethod
-    def of(error: Exception) -> Failure:
-        """Keep an error of a device; one that is no family's becomes a `DeviceError`."""
+    def of(error: BaseException) -> Failure:
+        """Keep an error of a device; one that is no family's becomes a `SurpriseError`."""
         state = error.partition_state if isinstance(error, ReconfigurationError) else None
         for kind in type(error).__mro__:
             if _FAMILIES.get(kind.__name__) is kind:
                 return Failure(kind.__name__, str(error), state)
-        return Failure(DeviceError.__name__, f"{type(error).__name__}: {error}", state)
+        words = ": ".join(filter(None, (type(error).__name__, str(error))))
+        return Failure(SurpriseError.__name__, words, state)
 
     @staticmethod
     def read(data: Plain) -> Failure:

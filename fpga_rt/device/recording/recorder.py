@@ -87,7 +87,7 @@ class Recorder(SessionDevice):
         try:
             value = act()
             result = encode(value)
-        except Exception as error:
+        except BaseException as error:  # an interrupt is how the call ended, too
             failure = Failure.of(error)
             raise
         finally:

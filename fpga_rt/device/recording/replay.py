@@ -13,7 +13,7 @@ from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
 from fpga_rt.device.interface import Buffer, Capabilities, Clock, Device
 from fpga_rt.device.recording import file
-from fpga_rt.device.recording.calls import Call, Plain
+from fpga_rt.device.recording.calls import Call, Plain, SurpriseError
 from fpga_rt.device.recording.recorder import READS_MEMORY
 from fpga_rt.device.recording.session_device import Action, Decode, Encode, SessionDevice
 from fpga_rt.errors import DeviceError
@@ -119,7 +119,10 @@ class Replay(SessionDevice):
             self._memory.remove(arguments["buffer"])
         self._memory.apply(recorded.device)
         if recorded.failure is not None:
-            raise recorded.failure.error()
+            error = recorded.failure.error()
+            if isinstance(error, SurpriseError):
+                self._difference = str(error)  # a host goes another way after an error of a device
+            raise error
         return decode(recorded.result)
 
     def _recorded(self, made: Call) -> Call:
