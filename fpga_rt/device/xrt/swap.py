@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from fpga_rt.device.xrt.card import Card
 from fpga_rt.device.xrt.files import XclbinFile
-from fpga_rt.errors import FpgaRtError
+from fpga_rt.errors import DeviceError, FpgaRtError
 
 
 class UserSwap:
@@ -15,13 +15,13 @@ class UserSwap:
 
     Attributes:
         ended_ps: when XRT returned.
-        failure: why the load failed, None while it has not.
+        failure: why the load failed, None once it has ended well.
     """
 
     def __init__(self, card: Card, file: XclbinFile, now_ps: Callable[[], int]) -> None:
         """Begin the load of a staged file."""
         self.ended_ps = now_ps()
-        self.failure: FpgaRtError | None = None
+        self.failure: FpgaRtError | None = DeviceError(f"the load of {file.path} has not ended")
         self._card = card
         self._file = file
         self._now_ps = now_ps
@@ -41,8 +41,14 @@ class UserSwap:
     def _run(self) -> None:
         try:
             self._card.load(self._file)
+            self.failure = None
         except FpgaRtError as error:
             self.failure = error
+        except Exception as error:  # noqa: BLE001 - a driver's surprise is no load that went well
+            self.failure = DeviceError(
+                f"the load of {self._file.path} met {type(error).__name__}: {error}; look at"
+                " `dmesg`, then load again or open the device again"
+            )
         finally:
             self.ended_ps = self._now_ps()
             self._done.set()

@@ -11,7 +11,9 @@ import pytest
 from fpga_rt.arch.boards import board
 from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.registry import devices
+from fpga_rt.device.xrt.card import Card
 from fpga_rt.device.xrt.device import Xrt
+from fpga_rt.device.xrt.files import XclbinFile
 from fpga_rt.errors import ArtifactError, DeviceError, ReconfigurationError
 from fpga_rt.network import golden
 from fpga_rt.planner.compile import compile_network
@@ -93,6 +95,28 @@ def test_a_failed_load_leaves_the_region_that_was_there(
     buffer.view[:] = 0
     buffer.invalidate()
     assert (buffer.view == 7).all()
+
+
+def test_what_no_driver_should_raise_is_a_load_that_failed(
+    machine: tuple[Machine, Path], device: Xrt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activate(device, 0, "add_8")
+    staged = stage(device, 0, module_named("scale_8"))
+
+    def surprise(card: Card, file: XclbinFile) -> None:
+        raise MemoryError("no room for the memory's content")
+
+    device.decouple(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(Card, "load", surprise)
+        load = device.begin_load(0, staged, "xclbin")
+        with pytest.raises(
+            ReconfigurationError,
+            match=r"scale_8\.xclbin met MemoryError: no room for the memory's content; look at",
+        ) as caught:
+            device.wait(load)
+    assert caught.value.partition_state == "failed"
+    assert activate(device, 0, "scale_8").module_id == module_named("scale_8").module_id
 
 
 def test_a_card_that_is_lost_in_a_load(machine: tuple[Machine, Path], device: Xrt) -> None:
