@@ -95,6 +95,14 @@ def add_calibration(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def add_base(parser: argparse.ArgumentParser) -> None:
+    """Add the full bitstream of the static region."""
+    parser.add_argument(
+        "--base", type=Path, metavar="FULL.bit",
+        help="full bitstream of the static region to load first, for devices that take one",
+    )  # fmt: skip
+
+
 def add_xclbins(parser: argparse.ArgumentParser) -> None:
     """Add the folder of an Alveo card's xclbin files."""
     parser.add_argument(

@@ -18,6 +18,7 @@ from fpga_rt.cli import arrays
 from fpga_rt.cli.execution import Codes, Conditions, Outcome, execute, execute_compared
 from fpga_rt.cli.layers import layers_json, layers_text
 from fpga_rt.cli.options import (
+    add_base,
     add_calibration,
     add_schedule,
     add_source,
@@ -39,7 +40,7 @@ from fpga_rt.runtime.records import Log
 from fpga_rt.runtime.report import Report, to_us
 from fpga_rt.runtime.report_text import count_text, time_text
 
-_DEVICE_OPTIONS = ("waves", "load_time", "recording", "xclbins")
+_DEVICE_OPTIONS = ("waves", "load_time", "recording", "base", "xclbins")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--recording", type=Path, metavar="S.frr",
         help="the session that `--device replay` plays back",
     )  # fmt: skip
+    add_base(parser)
     add_xclbins(parser)
     add_schedule(parser)
     add_calibration(parser)
@@ -239,7 +241,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     """Refuse at once what would fail after the run."""
     given = (
         arguments.model, arguments.input, arguments.labels, arguments.calibration,
-        arguments.recording,
+        arguments.recording, arguments.base,
     )  # fmt: skip
     inputs = [path for path in given if path]
     for output in (arguments.output, arguments.timeline, arguments.trace, arguments.record):

@@ -14,6 +14,7 @@ from fpga_rt import api
 from fpga_rt.arch.boards import Board
 from fpga_rt.cli.options import (
     DEFAULT_BOARD,
+    add_base,
     add_calibration,
     add_xclbins,
     board_of,
@@ -45,10 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--board", default=DEFAULT_BOARD, help=f"board name, {DEFAULT_BOARD} by default"
     )
-    parser.add_argument(
-        "--base", type=Path, metavar="FULL.bit",
-        help="full bitstream of the static region to load first, for devices that take one",
-    )  # fmt: skip
+    add_base(parser)
     parser.add_argument(
         "--bitstreams", metavar="DIR",
         help=f"folder of the manifests of built bitstreams, or the word `{SIMULATION}` for those of"
