@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.device.diagnosis import Finding, file_finding
+from fpga_rt.device.pynq import overlay
 from fpga_rt.device.pynq.kernel import MACHINE, Kernel
 
 _AS_ROOT = "run it as root: sudo fpga-rt ..."
@@ -17,8 +17,6 @@ _VENDOR_KERNEL = (
 )
 _STAGED_BYTES = 64 << 20
 """Room for some tens of partial bitstreams."""
-_FIRST_WITHOUT_ZYNQ7 = 4
-"""PYNQ 4.0 drives no Zynq-7000."""
 
 
 def diagnose(board: Board, kernel: Kernel) -> Iterable[Finding]:
@@ -106,7 +104,7 @@ def _memory(kernel: Kernel) -> Finding:
                 subject, f"{entry.name}, {int(size) >> 20} MiB, {release}: {finding.found}",
                 finding.remedy,
             )  # fmt: skip
-    found = _version("pynq")
+    found = overlay.installed()
     if found:
         return Finding(subject, f"no u-dma-buf; pynq.allocate of PYNQ {found}")
     return Finding(subject, "neither u-dma-buf nor PYNQ", load)
@@ -123,22 +121,41 @@ def _interrupt(kernel: Kernel) -> Finding:
 
 
 def _pynq(board: Board) -> Finding:
-    found, subject = _version("pynq"), "PYNQ, for clocks as its .hwh states them"
-    older = board.device.family.name == "7-series"
-    wanted = "pip install 'fpga-rt[pynq]'" if older else "pip install pynq"
-    if not found:
-        return Finding(subject, "not installed", wanted, required=False)
-    if older and int(found.split(".")[0]) >= _FIRST_WITHOUT_ZYNQ7:
-        return Finding(subject, f"{found}, which drives no Zynq-7000", wanted, required=False)
-    return Finding(subject, found)
+    found, subject = overlay.installed(), "PYNQ, for clocks as its .hwh states them"
+    family = board.device.family.name
+    why = overlay.unable(found, family)
+    if why is None:
+        return Finding(subject, found)
+    wanted = "pip install 'fpga-rt[pynq]'" if family == "7-series" else "pip install pynq"
+    return Finding(subject, why, wanted, required=False)
 
 
 def _lock(kernel: Kernel) -> Finding:
-    owner = _first_line(kernel.lock)
-    folder = kernel.lock.parent
-    if owner and (Path("/proc") / owner).exists():
-        return Finding("the FPGA is free", f"process {owner} has or had it", "", required=False)
+    owner, folder = _owner(kernel), kernel.lock.parent
+    if owner:
+        return Finding(
+            "the FPGA is free", f"process {owner} has it",
+            f"close it there (`ps {owner}` says what it is); the lock, {kernel.lock}, ends with its"
+            " process",
+        )  # fmt: skip
     return file_finding("the FPGA is free: lock", folder, f"mkdir -p {folder}", _AS_ROOT)
+
+
+def _owner(kernel: Kernel) -> str:
+    """Return the process that holds the lock, empty for none; its file outlives it.
+
+    The kernel's list is read: to try the lock would keep it from a process that opens the device
+    right then.
+    """
+    try:
+        inode = str(kernel.lock.stat().st_ino)
+        locks = (kernel.root / "proc/locks").read_text()
+    except OSError:  # nobody ever had it, or the kernel does not tell
+        return ""
+    for words in map(str.split, locks.splitlines()):  # 1: FLOCK ADVISORY WRITE 812 fe:00:4711 0 EOF
+        if words[1:2] == ["FLOCK"] and len(words) > 5 and words[5].rpartition(":")[2] == inode:
+            return words[4]
+    return ""
 
 
 def _first_line(path: Path) -> str:
@@ -146,11 +163,4 @@ def _first_line(path: Path) -> str:
     try:
         return path.read_text(errors="replace").strip("\0\n ").split("\n")[0]
     except OSError:
-        return ""
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
         return ""

@@ -15,17 +15,28 @@ from fpga_rt.errors import DeviceError
 _FIRST_WITHOUT_ZYNQ_7000 = 4
 
 
-def obstacle(bit: Path, family: str) -> str | None:
-    """Return why PYNQ cannot load a file into a board of a family, None when it can."""
-    if bit.suffix != ".bit" or not bit.with_suffix(".hwh").exists():
-        return f"no {bit.with_suffix('.hwh').name} beside {bit.name}"
+def installed() -> str:
+    """Return the version of PYNQ that is installed, empty for none."""
     try:
-        found = version("pynq")
+        return version("pynq")
     except PackageNotFoundError:
+        return ""
+
+
+def unable(found: str, family: str) -> str | None:
+    """Return why a version of PYNQ, empty for none, drives no board of a family, else None."""
+    if not found:
         return "PYNQ is not installed"
     if family == "7-series" and int(found.partition(".")[0]) >= _FIRST_WITHOUT_ZYNQ_7000:
         return f"PYNQ {found} knows no Zynq-7000, 3.1 does"
     return None
+
+
+def obstacle(bit: Path, family: str) -> str | None:
+    """Return why PYNQ cannot load a file into a board of a family, None when it can."""
+    if bit.suffix != ".bit" or not bit.with_suffix(".hwh").exists():
+        return f"no {bit.with_suffix('.hwh').name} beside {bit.name}"
+    return unable(installed(), family)
 
 
 def load(bit: Path) -> str:

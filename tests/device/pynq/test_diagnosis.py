@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from fpga_rt.arch.boards import board
 from fpga_rt.device.diagnosis import Finding
-from fpga_rt.device.pynq import diagnosis
+from fpga_rt.device.pynq import diagnosis, overlay
 from fpga_rt.device.pynq.kernel import Kernel
+from tests.device.pynq.test_lock import HOLD
 
 ZYNQ = "xlnx,zynq-7000"
 
@@ -113,8 +117,36 @@ def test_a_full_disk(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_somebody_else_has_the_fpga(root: Path) -> None:
-    (root / "run/fpga_rt.fpga0.lock").write_text(f"{os.getpid()}\n")
-    assert found(root)["the FPGA is free"].found == f"process {os.getpid()} has or had it"
+    """By the kernel that this runs on, of a process that has the lock; its file stays."""
+    (root / "proc/locks").symlink_to("/proc/locks")
+    path = root / "run/fpga_rt.fpga0.lock"
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        if not re.search(rf"FLOCK .*:{path.stat().st_ino} ", Path("/proc/locks").read_text()):
+            pytest.skip("this kernel does not list locks of files")  # some sandboxes
+        finding = found(root)["the FPGA is free"]
+        other.kill()
+    assert (finding.state, finding.found) == ("missing", f"process {other.pid} has it")
+    assert finding.remedy == (
+        f"close it there (`ps {other.pid}` says what it is); the lock, {path}, ends with"
+        " its process"
+    )
+    assert path.read_text() == f"{other.pid}\n"
+    assert found(root)["the FPGA is free: lock"].state == "ok"
+
+
+def test_only_this_lock_counts(root: Path) -> None:
+    path = root / "run/fpga_rt.fpga0.lock"
+    path.write_text("812\n")
+    inode = path.stat().st_ino
+    locks = root / "proc/locks"
+    line = "1: {} ADVISORY  WRITE 812 fe:00:{} 0 EOF\n"
+    locks.write_text("\n1: ->\n" + line.format("POSIX ", inode) + line.format("FLOCK ", inode + 1))
+    assert found(root)["the FPGA is free: lock"].state == "ok"
+    locks.write_text(line.format("FLOCK ", inode + 1) + line.format("FLOCK ", inode))
+    assert found(root)["the FPGA is free"].found == "process 812 has it"
 
 
 def test_the_icap_of_a_zynq_ultrascale_is_optional(root: Path) -> None:
@@ -127,11 +159,15 @@ def test_the_icap_of_a_zynq_ultrascale_is_optional(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("installed", "state", "words"),
-    [("3.1.2", "ok", "3.1.2"), ("4.0.0", "optional", "4.0.0, which drives no Zynq-7000")],
+    [
+        ("3.1.2", "ok", "3.1.2"),
+        ("4.0.0", "optional", "PYNQ 4.0.0 knows no Zynq-7000, 3.1 does"),
+        ("", "optional", "PYNQ is not installed"),
+    ],
 )
 def test_which_pynq_will_do(
     root: Path, monkeypatch: pytest.MonkeyPatch, installed: str, state: str, words: str
 ) -> None:
-    monkeypatch.setattr(diagnosis, "version", lambda package: installed)
+    monkeypatch.setattr(overlay, "installed", lambda: installed)
     finding = found(root)["PYNQ, for clocks as its .hwh states them"]
     assert (finding.state, finding.found) == (state, words)

@@ -12,7 +12,7 @@ import pytest
 from fpga_rt.device.pynq.lock import FpgaLock
 from fpga_rt.errors import DeviceError
 
-_HOLD = """
+HOLD = """
 import sys
 from pathlib import Path
 from fpga_rt.device.pynq.lock import FpgaLock
@@ -38,7 +38,7 @@ def test_a_lock_is_had_once(tmp_path: Path) -> None:
 
 def test_a_process_that_is_killed_gives_the_lock_back(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    command = [sys.executable, "-c", _HOLD, str(path)]
+    command = [sys.executable, "-c", HOLD, str(path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
