@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,6 +177,14 @@ class AxiInterruptController(Peripheral):
             self._master = value & 3
 
 
+class _Transfer(NamedTuple):
+    """One side of a DMA that has begun, and whose memory it may use."""
+
+    address: int
+    size_bytes: int
+    window: Window
+
+
 class AxiDma(Peripheral):
     """AXI DMA in direct register mode (PG021), its stream out looped back to its stream in.
 
@@ -199,7 +208,7 @@ class AxiDma(Peripheral):
     def _reset(self) -> None:
         self._words: dict[int, int] = {}
         self._status = {self._SEND: self._HALTED, self._RECEIVE: self._HALTED}
-        self._memory: dict[int, NDArray[np.uint8]] = {}
+        self._waiting: dict[int, _Transfer] = {}
 
     def read32(self, offset: int) -> int:
         """Return a register of a channel."""
@@ -234,10 +243,10 @@ class AxiDma(Peripheral):
             self._status[channel] &= ~self._HALTED
         else:
             self._status[channel] |= self._HALTED
-            self._memory.pop(channel, None)
+            self._waiting.pop(channel, None)
 
     def _start(self, channel: int, size_bytes: int, window: Window) -> None:
-        if self._status[channel] & self._HALTED or channel in self._memory:
+        if self._status[channel] & self._HALTED or channel in self._waiting:
             return  # PG021: a length is ignored while the channel is halted or busy
         if not 0 <= size_bytes < self._LONGEST_BYTES:
             raise DeviceError(
@@ -251,16 +260,34 @@ class AxiDma(Peripheral):
         if not size_bytes:
             self._fail(channel, self._INTERNAL_ERROR)
             return
+        transfer = _Transfer(address, size_bytes, window)
+        if self._memory(channel, transfer) is None:
+            return
+        self._waiting[channel] = transfer
+        if len(self._waiting) == 2:
+            self._loop_back()
+
+    def _memory(self, channel: int, transfer: _Transfer) -> NDArray[np.uint8] | None:
+        """Return what a transfer is about; None, and a decode error, where there is no memory."""
         try:
-            self._memory[channel] = window(address, size_bytes)
+            return transfer.window(transfer.address, transfer.size_bytes)
         except DeviceError:
             self._fail(channel, self._DECODE_ERROR)
-            return
-        if len(self._memory) == 2:
-            self._transfer(self._memory.pop(self._SEND), self._memory.pop(self._RECEIVE))
+            return None
 
-    def _transfer(self, source: NDArray[np.uint8], target: NDArray[np.uint8]) -> None:
-        """Move a packet; what does not fit is lost, and an error (PG021)."""
+    def _loop_back(self) -> None:
+        """Move a packet; what does not fit is lost, and an error (PG021).
+
+        The memory is looked up again: what the first side named may have been given back, and be
+        another client's, by the time that the second begins.
+        """
+        waiting, self._waiting = self._waiting, {}
+        places = {channel: self._memory(channel, one) for channel, one in waiting.items()}
+        source, target = places[self._SEND], places[self._RECEIVE]
+        if source is None or target is None:
+            whole = {channel: one for channel, one in waiting.items() if places[channel] is not None}
+            self._waiting = whole  # it goes on to wait for its other side
+            return
         length = min(len(source), len(target))
         target[:length] = source[:length].copy()
         self._end(self._SEND, len(source))

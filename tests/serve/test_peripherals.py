@@ -33,10 +33,11 @@ class Memory:
 
     def __init__(self) -> None:
         self.data = np.zeros(1024, np.uint8)
+        self.freed = False
 
     def __call__(self, address: int, size_bytes: int) -> NDArray[np.uint8]:
         start = address - 0x1000
-        if not 0 <= start <= start + size_bytes <= len(self.data):
+        if self.freed or not 0 <= start <= start + size_bytes <= len(self.data):
             raise DeviceError(f"no memory at {address:#x}")
         return self.data[start : start + size_bytes]
 
@@ -94,6 +95,25 @@ def test_dma_ignores_a_length_while_it_is_halted_or_busy() -> None:
     dma.write32(SEND, 0, memory)
     start(dma, memory, RECEIVE, 0x1000, 4)
     assert status(dma, RECEIVE) == 0  # what was stopped is not delivered
+
+
+@pytest.mark.parametrize("first", [SEND, RECEIVE])
+def test_dma_reaches_no_buffer_that_was_given_back(first: int) -> None:
+    """The buffer is freed while one side waits: its memory may be another client's by then."""
+    dma, memory = AxiDma(), Memory()
+    memory.data[:4] = 7
+    start(dma, memory, first, 0x1000 if first == SEND else 0x1200, 4)
+    memory.freed = True
+    other = Memory()
+    other.data = memory.data  # the other side's buffer lies beside it
+    second = RECEIVE if first == SEND else SEND
+    start(dma, other, second, 0x1200 if first == SEND else 0x1000, 4)
+    assert status(dma, first) == HALTED | DECODE
+    assert status(dma, second) == 0  # as on the board, it goes on to wait
+    assert not memory.data[0x200:].any()
+    start(dma, other, first, 0x1000 if first == SEND else 0x1200, 4)
+    assert status(dma, second) == IDLE | INTERRUPT
+    assert memory.data[0x200:0x204].tolist() == [7] * 4
 
 
 def test_dma_transfers_are_bounded() -> None:
