@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +30,7 @@ class ModelledManager:
         most_at_once: loads that were in the kernel at the same time.
         fault: error state and errno of the next load, None for a good one.
         may_go_on: cleared to hold loads in the kernel.
+        load_s: what a load takes at least.
     """
 
     def __init__(self, board: StandInBoard, firmware: Path) -> None:
@@ -46,6 +48,7 @@ class ModelledManager:
         self.most_at_once = 0
         self.fault: tuple[str, int] | None = None
         self._at_once = 0
+        self.load_s = 0.0
         self.may_go_on.set()
 
     def store_flags(self, text: bytes) -> None:
@@ -83,6 +86,7 @@ class ModelledManager:
         data = file.read_bytes()
         self.state = "write"
         self.may_go_on.wait()
+        time.sleep(self.load_s)
         fault, self.fault = self.fault, None
         failed, code = fault or self._board.program(data, partial=bool(self.flags & 1))
         if failed:

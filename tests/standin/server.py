@@ -59,10 +59,10 @@ class Control:
             self._files.forbidden.clear()
         elif request["do"] == "fail":
             manager.fault = (request["state"], request["errno"])
-        elif request["do"] == "hold":
-            manager.may_go_on.clear()
-        elif request["do"] == "release":
-            manager.may_go_on.set()
+        elif request["do"] in ("hold", "release"):
+            (manager.may_go_on.clear if request["do"] == "hold" else manager.may_go_on.set)()
+        elif request["do"] == "slow":
+            manager.load_s = request["seconds"]
         elif request["do"] == "forbid":
             self._files.forbidden.add(request["path"])
         elif request["do"] == "become":

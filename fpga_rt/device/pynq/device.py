@@ -31,7 +31,7 @@ from fpga_rt.device.pynq.fpga_manager import FLAG_PARTIAL, FpgaManager
 from fpga_rt.device.pynq.interrupts import POLL_S
 from fpga_rt.device.pynq.kernel import MACHINE, Kernel, reported
 from fpga_rt.device.pynq.lock import FpgaLock
-from fpga_rt.device.pynq.opened import OpenedBoard
+from fpga_rt.device.pynq.opened import DRAIN_S, OpenedBoard
 from fpga_rt.device.pynq.pcap_load import PcapLoad, PcapLoader
 from fpga_rt.device.register_access import PS_PER_S
 from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
@@ -385,7 +385,9 @@ class Pynq(RegisterDevice):
         self._pcap = self._loader.begin(self._file)
 
     def _abort_processor_port(self) -> None:
-        """Leave it to the kernel, which nothing can stop; no load begins before it has ended."""
+        """Wait a while for the kernel, which nothing can stop; until it ends no load begins."""
+        if self._pcap is not None:
+            self._pcap.join(DRAIN_S)
 
     def _end_load(self, pending: LoadPending, ended_ps: int) -> Completion:
         failure = self._pcap.failure if self._pcap is not None else None
