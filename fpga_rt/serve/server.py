@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any
@@ -24,6 +26,10 @@ MOST_MESSAGE_BYTES = 4 << 20
 """PYNQ's client sends pieces of 2 MiB."""
 MOST_CALLS = 64
 _WORKERS = 16
+_MOST_STREAMS = 4
+"""Of one connection at a time: PYNQ's client opens one after another."""
+_MOST_STREAMS_IN_ALL = _WORKERS - 4
+"""A stream holds a worker until it ends; the others answer what is no stream."""
 _KEEPALIVE_MS = 30_000
 _GRACE_S = 2.0
 _SWEEP_S = 0.5
@@ -56,12 +62,13 @@ class Server:
             options=_options(),
             maximum_concurrent_rpcs=MOST_CALLS,
         )
+        streams = _Streams()
         for implementation in SERVED:
             service = implementation.service
             messages = message_classes(service)
             served = implementation(board, self._clients, messages)
             handlers = {
-                method.name: _handler(method, getattr(served, method.name), messages)
+                method.name: _handler(method, getattr(served, method.name), messages, streams)
                 for method in service.methods
             }
             self._server.add_generic_rpc_handlers(
@@ -142,7 +149,42 @@ def _options() -> list[tuple[str, int]]:
     ]
 
 
-def _handler(method: Method, action: Callable[..., Any], messages: Any) -> Any:  # noqa: ANN401 - gRPC and protobuf carry no types
+class _Streams:
+    """The streams that clients have open, so that none keeps the server from the others."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
+
+    @contextmanager
+    def another(self, peer: str) -> Iterator[None]:
+        """Count a stream of a connection while it is open.
+
+        Raises:
+            DeviceError: there are as many as there may be.
+        """
+        with self._lock:
+            own, everybodys = self._open[peer], sum(self._open.values())
+            if own >= _MOST_STREAMS or everybodys >= _MOST_STREAMS_IN_ALL:
+                raise DeviceError(
+                    f"{own} streams of this connection and {everybodys} in all are open, expected"
+                    f" less than {_MOST_STREAMS} and {_MOST_STREAMS_IN_ALL}; end one first"
+                )
+            self._open[peer] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open[peer] -= 1
+                self._open += Counter()  # forgets who has none
+
+
+def _handler(
+    method: Method,
+    action: Callable[..., Any],
+    messages: Any,  # noqa: ANN401 - gRPC and protobuf carry no types
+    streams: _Streams,
+) -> Any:  # noqa: ANN401 - as above
     """Return what gRPC calls for a procedure: errors become the status of the call."""
     import grpc
 
@@ -151,9 +193,14 @@ def _handler(method: Method, action: Callable[..., Any], messages: Any) -> Any: 
         (True, False): grpc.stream_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
     }
-    guarded = _guarded_stream if method.response_stream else _guarded
+    if method.request_stream:
+        guarded = _guarded(_counted(_of_whole_streams(action), streams))
+    elif method.response_stream:
+        guarded = _guarded_stream(action, streams)
+    else:
+        guarded = _guarded(action)
     return shapes[method.request_stream, method.response_stream](
-        guarded(_of_whole_streams(action) if method.request_stream else action),
+        guarded,
         request_deserializer=messages[method.request].FromString,
         response_serializer=messages[method.response].SerializeToString,
     )
@@ -179,6 +226,14 @@ def _of_whole_streams(action: Callable[..., Any]) -> Callable[..., Any]:
     return lambda requests, context: action(whole(requests, context), context)
 
 
+def _counted(action: Callable[..., Any], streams: _Streams) -> Callable[..., Any]:
+    def call(requests: Any, context: Any) -> Any:  # noqa: ANN401 - as above
+        with streams.another(context.peer()):
+            return action(requests, context)
+
+    return call
+
+
 def _guarded(action: Callable[..., Any]) -> Callable[..., Any]:
     def call(request: Any, context: Any) -> Any:  # noqa: ANN401 - as above
         try:
@@ -189,10 +244,11 @@ def _guarded(action: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _guarded_stream(action: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded_stream(action: Callable[..., Any], streams: _Streams) -> Callable[..., Any]:
     def call(request: Any, context: Any) -> Iterator[Any]:  # noqa: ANN401 - as above
         try:
-            yield from action(request, context)
+            with streams.another(context.peer()):
+                yield from action(request, context)
         except FpgaRtError as error:
             _abort(error, context)
 

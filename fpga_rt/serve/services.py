@@ -21,6 +21,8 @@ from fpga_rt.serve.schema import GPIO, MMIO, REMOTE_BUFFER, REMOTE_DEVICE, Messa
 
 CHUNK_BYTES = 1 << 20
 """Of what is streamed to a client; its limit for a message is 4 MiB."""
+_MOST_PIECES = 1 << 16
+"""Of a write to a buffer: one of a byte costs a hundred to keep until the stream has ended."""
 _WORD_BYTES = 4
 _WORD_LENGTHS = (1, 2, 4)
 _GPIO_FOLDER = "/sys/class/gpio/gpiochip"
@@ -89,18 +91,24 @@ class RemoteDevice:
 
     def writefile(self, requests: Iterable[Message], context: Context) -> Message:
         """Write a file that is streamed; each message names it."""
-        paths: dict[str, None] = {}
+        path: str | None = None
 
         def parts() -> Iterator[bytes]:
+            nonlocal path
             for request in requests:
-                paths[request.file_path] = None
+                path = request.file_path if path is None else path
+                if request.file_path != path:
+                    raise DeviceError(
+                        f"a stream of two files, {path[:80]!r} and {request.file_path[:80]!r},"
+                        " expected one; write them apart"
+                    )
                 yield request.data
 
         content = _joined(parts(), "the file")
-        if len(paths) != 1:
-            raise DeviceError(f"a stream of {len(paths)} files, expected one; write them apart")
+        if path is None:
+            raise DeviceError("a stream of no message, expected a file; name it, if it is empty")
         with self._board.lock:
-            self._board.files.write(next(iter(paths)), content)
+            self._board.files.write(path, content)
         return self._messages["WriteFileResponse"]()
 
 
@@ -196,21 +204,30 @@ class RemoteBuffer:
 
     def write(self, requests: Iterable[Message], context: Context) -> Message:
         """Take the content of a buffer in pieces, one after another or each from its `start`."""
-        pieces, left_bytes, at, handle = [], self._board.device.capabilities.memory_bytes, 0, ""
+        pieces: list[tuple[int, bytes]] = []
+        at, written_bytes, handle = 0, 0, ""
         for request in requests:
-            handle = handle or request.buffer_id
-            if request.buffer_id != handle:
+            if request.buffer_id != (handle or request.buffer_id):
                 return self._told("BufferWriteResponse", "pieces for two buffers in one stream")
-            start = request.start or at
+            handle, start = request.buffer_id, request.start or at
             at = start + len(request.data)
-            left_bytes -= len(request.data)
-            if left_bytes < 0:
-                return self._told("BufferWriteResponse", "more bytes than device memory has")
-            pieces.append((start, request.data))
+            try:
+                with self._board.lock:
+                    buffer = self._client(context).buffer(handle)
+                _check_span(buffer, start, at)
+            except FpgaRtError as error:
+                return self._told("BufferWriteResponse", str(error))
+            pieces += [(start, request.data)] if request.data else []
+            written_bytes += len(request.data)
+            if written_bytes > len(buffer.view) or len(pieces) > _MOST_PIECES:
+                return self._told(
+                    "BufferWriteResponse",
+                    f"{written_bytes} bytes in {len(pieces)} pieces, expected at most"
+                    f" {len(buffer.view)} in {_MOST_PIECES}; write less in one stream",
+                )
 
         def store(buffer: Buffer) -> dict[str, object]:
             for start, data in pieces:
-                _check_span(buffer, start, start + len(data))
                 buffer.view[start : start + len(data)] = np.frombuffer(data, np.uint8)
             return {}
 

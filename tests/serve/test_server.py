@@ -130,8 +130,8 @@ def test_buffers_have_bounds(caller: Caller) -> None:
     assert answer.msg == "bytes 90..101 of a buffer of 100: expected to lie in it"
     answer = caller.buffer.write([{"buffer_id": handle, "data": b"x" * 101}])
     assert answer.msg == "bytes 0..101 of a buffer of 100: expected to lie in it"
-    piece = {"buffer_id": handle, "data": bytes(2 << 20), "start": 1}
-    assert "more bytes than device memory" in caller.buffer.write([piece] * 9).msg
+    piece = {"buffer_id": handle, "data": bytes(40), "start": 1}
+    assert "120 bytes in 3 pieces, expected at most 100 in" in caller.buffer.write([piece] * 3).msg
     other = caller.buffer.allocate(size=100, dtype="u1").buffer_id
     pieces = [{"buffer_id": one, "data": b"1"} for one in (handle, other)]
     assert "two buffers in one stream" in caller.buffer.write(pieces).msg
@@ -277,12 +277,95 @@ def test_messages_are_bounded(caller: Caller) -> None:
     assert "the file has more than 67108864 bytes" in refusal(
         lambda: caller.remote_device.writefile([piece] * 22)
     )
-    assert "a stream of 2 files" in refusal(
+    assert "a stream of two files" in refusal(
         lambda: caller.remote_device.writefile(
             [{"file_path": f"/tmp/{name}", "data": b"1"} for name in "ab"]
         )
     )
     assert not caller.remote_device.existsfile(file_path="/tmp/a").exists
+
+
+def endless(message: dict[str, object], sent: list[int], most: int) -> Iterator[dict[str, object]]:
+    """Stream a message over and over, and count; a server that listens on is told so."""
+    for _ in range(most):
+        sent[0] += 1
+        yield message
+
+
+def test_a_stream_without_end_is_refused_while_it_runs(caller: Caller) -> None:
+    """Else what it names, or how often it says nothing, would fill the server's memory."""
+    sent = [0]
+
+    def other_paths() -> Iterator[dict[str, object]]:
+        for index in range(1_000_000):
+            sent[0] += 1
+            yield {"file_path": f"/tmp/{index}", "data": b""}
+
+    told = refusal(lambda: caller.remote_device.writefile(other_paths()))
+    assert "a stream of two files, '/tmp/0' and '/tmp/1', expected one; write them apart" in told
+    assert sent[0] < 100_000
+    assert "a stream of no message" in refusal(lambda: caller.remote_device.writefile([]))
+
+    handle, sent = caller.buffer.allocate(size=100, dtype="u1").buffer_id, [0]
+    piece: dict[str, object] = {"buffer_id": handle, "data": b"x" * 60}
+    answer = caller.buffer.write(endless(piece, sent, 1_000_000))
+    assert answer.msg == "bytes 60..120 of a buffer of 100: expected to lie in it"
+    assert sent[0] < 100_000
+    (before,) = caller.buffer.read(buffer_id=handle)
+    assert before.data == bytes(100)
+    nothing = [{"buffer_id": handle, "data": b""}] * 1000
+    assert not caller.buffer.write([*nothing, {"buffer_id": handle, "data": b"x"}]).msg
+
+
+def test_pieces_are_bounded_and_written_all_or_none(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fpga_rt.serve.services._MOST_PIECES", 3)
+    handle = caller.buffer.allocate(size=100, dtype="u1").buffer_id
+    piece = {"buffer_id": handle, "data": b"x"}
+    answer = caller.buffer.write([piece] * 4)
+    assert answer.msg.startswith("4 bytes in 4 pieces, expected at most 100 in 3; write less")
+    beyond = {"buffer_id": handle, "data": b"x", "start": 100}
+    assert "bytes 100..101 of a buffer of 100" in caller.buffer.write([piece, beyond]).msg
+    (before,) = caller.buffer.read(buffer_id=handle)
+    assert before.data == bytes(100)
+    assert not caller.buffer.write([piece] * 3).msg
+
+
+def test_open_streams_do_not_keep_the_others_waiting(
+    connect: Callable[[], Caller], caller: Caller
+) -> None:
+    """Each holds a worker of the server until it ends; one connection has four, all have twelve."""
+    end, refused = threading.Event(), []
+
+    def waits() -> Iterator[dict[str, object]]:
+        yield {"file_path": "/tmp/a", "data": b"1"}
+        end.wait(15)
+
+    def stream(own: Caller) -> None:
+        import grpc
+
+        try:
+            own.remote_device.writefile(waits())
+        except grpc.RpcError as error:
+            refused.append(error.details())
+
+    greedy, others = connect(), [connect() for _ in range(3)]
+    streams = [threading.Thread(target=stream, args=(one,)) for one in [greedy] * 20 + others * 4]
+    try:
+        for one in streams:
+            one.start()
+        assert eventually(lambda: len(refused) >= 20)
+        assert caller.remote_device.existsfile(file_path="/tmp").exists
+    finally:
+        end.set()
+        for one in streams:
+            one.join(20)
+    assert len(refused) == 20
+    assert sum("4 streams of this connection" in told for told in refused) >= 1
+    assert all("end one first" in told for told in refused)
+    caller.write_file("/tmp/a", b"2")
+    assert caller.read_file("/tmp/a") == b"2"
 
 
 def test_a_client_gone_in_mid_stream_changes_nothing(
