@@ -129,7 +129,7 @@ def plain_kernel(target: Board) -> Kernel:
 @contextmanager
 def opened(target: Board, kernel: Kernel) -> Iterator[tuple[Pynq, Registers]]:
     """Open the device and put registers that answer in the place of the mapping."""
-    with Pynq(target, kernel=kernel) as device:
+    with Pynq(target, kernel=kernel, simulation_bitstreams=True) as device:
         registers = Registers(device._opened.window)
         device._opened.window = registers
         yield device, registers

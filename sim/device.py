@@ -93,6 +93,7 @@ class RtlDevice(RegisterDevice):
                 alignment_bytes=BLOCK_ALIGNMENT,
                 memory_bytes=memory_bytes,
                 assumptions=_assumptions(board, load_time),
+                ports=(CONTROLLER_PORT,),
             )
         )
         self._load_time = load_time

@@ -36,6 +36,7 @@ class Capabilities:
         alignment_bytes: of allocated buffers.
         memory_bytes: of device memory that buffers can be allocated from.
         assumptions: what its times rest on, one sentence each, for reports.
+        ports: of the board's configuration ports those that it can load through; all when None.
     """
 
     device: str
@@ -45,6 +46,11 @@ class Capabilities:
     alignment_bytes: int
     memory_bytes: int
     assumptions: tuple[str, ...] = ()
+    ports: tuple[str, ...] | None = None
+
+    def loads_through(self, port: str) -> bool:
+        """Tell whether the device can load through a port of the board."""
+        return port in self.board.ports and (self.ports is None or port in self.ports)
 
 
 class Buffer(Protocol):

@@ -231,7 +231,7 @@ def _by_digest(designs: Iterable[Design], own: Design) -> dict[str, Design]:
 
 
 def _download_port(device: Device) -> str:
-    """Return the port of fpga_manager: the processor's, or the only one that gateware has."""
-    if device.capabilities.origin == "rtl":
-        return CONTROLLER_PORT
-    return next(name for name in device.capabilities.board.ports if name != CONTROLLER_PORT)
+    """Return the port of fpga_manager: the processor's, or the controller's where that is all."""
+    offered = device.capabilities
+    found = (name for name in offered.board.ports if offered.loads_through(name))
+    return next((name for name in found if name != CONTROLLER_PORT), CONTROLLER_PORT)

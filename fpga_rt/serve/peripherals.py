@@ -285,8 +285,8 @@ class AxiDma(Peripheral):
         places = {channel: self._memory(channel, one) for channel, one in waiting.items()}
         source, target = places[self._SEND], places[self._RECEIVE]
         if source is None or target is None:
-            whole = {channel: one for channel, one in waiting.items() if places[channel] is not None}
-            self._waiting = whole  # it goes on to wait for its other side
+            whole = (channel for channel, place in places.items() if place is not None)
+            self._waiting = {channel: waiting[channel] for channel in whole}  # for its other side
             return
         length = min(len(source), len(target))
         target[:length] = source[:length].copy()

@@ -105,7 +105,7 @@ def _opened(name: str, board: str, test: pytest.Item) -> Iterator[Device]:
     cached = name == "pynq-uio"
     with (
         standin.installed(board, *_STAND_INS[name], cached=cached) as running,
-        Pynq(board, kernel=_set_up(running, board, test)) as opened,
+        Pynq(board, kernel=_set_up(running, board, test), simulation_bitstreams=True) as opened,
     ):
         yield opened
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from fpga_rt.bitstream.convert import convert
 from fpga_rt.bitstream.verify import verify
 from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.emulator import Emulator
+from fpga_rt.device.interface import Pending, Staged
 from fpga_rt.errors import ArtifactError, DeviceError
 from fpga_rt.serve.board import PynqBoard
 from fpga_rt.serve.designs import Design, read_design, write_overlay
@@ -47,6 +49,28 @@ def download(simulated: PynqBoard, path: Path, flags: bytes) -> None:
     simulated.files.write("/lib/firmware/it.bin", convert(path.read_bytes()).data)
     simulated.files.write(f"{MANAGER}/flags", flags)
     simulated.files.write(f"{MANAGER}/firmware", b"it.bin")
+
+
+@pytest.mark.parametrize(
+    ("ports", "expected"), [(None, "pcap"), (("icap", "pcap"), "pcap"), (("icap",), "icap")]
+)
+def test_a_download_takes_a_port_that_the_device_has(
+    ports: tuple[str, ...] | None, expected: str
+) -> None:
+    class Ports(Emulator):
+        def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
+            taken.append(port)
+            return super().begin_load(partition, staged, port)
+
+    taken: list[str] = []
+    device = Ports(TARGET, memory_bytes=1 << 20)
+    device.capabilities = replace(device.capabilities, ports=ports)
+    with device:
+        simulated = PynqBoard(device)
+        simulated.files.write("/lib/firmware/m.bin", partial(0))
+        simulated.files.write(f"{MANAGER}/flags", b"1")
+        simulated.files.write(f"{MANAGER}/firmware", b"m.bin")
+    assert taken == [expected]
 
 
 def test_the_overlay_is_a_sound_bitstream_and_its_hwh(tmp_path: Path, boot: Boot) -> None:

@@ -62,6 +62,7 @@ class Pynq(RegisterDevice):
         base: bytes | Path | str | None = None,
         address: int | None = None,
         kernel: Kernel | None = None,
+        simulation_bitstreams: bool = False,
     ) -> None:
         """Describe the board.
 
@@ -73,6 +74,8 @@ class Pynq(RegisterDevice):
             address: of the registers for the processor, `BASE_ADDRESS` of the family when None; of
                 no importance where a UIO device `fpga_rt` has them.
             kernel: where the kernel's interfaces lie; below `/` when None.
+            simulation_bitstreams: take the simulation's bitstreams, which hold no logic; for a
+                simulated board behind the kernel's interfaces.
 
         Raises:
             DeviceError: no board has this name, or it is no Zynq.
@@ -97,6 +100,7 @@ class Pynq(RegisterDevice):
             )
         )
         self._kernel = kernel or Kernel()
+        self._simulation_bitstreams = simulation_bitstreams
         self._base = base
         self._address = BASE_ADDRESS[family] if address is None else address
         self._manager = FpgaManager(self._kernel.fpga_manager)
@@ -311,7 +315,7 @@ class Pynq(RegisterDevice):
 
     def _check_kind(self, verified: Verified) -> None:
         """Keep the simulation's bitstreams from an FPGA: those are what carries an identity."""
-        if verified.module_id is not None and self._kernel.is_of_this_machine:
+        if verified.module_id is not None and not self._simulation_bitstreams:
             raise ArtifactError(
                 f"the bitstream {verified.digest[:12]} of module {verified.module_id:#018x} is the"
                 f" simulation's and holds no logic, expected one that was built for"

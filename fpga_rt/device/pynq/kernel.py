@@ -32,11 +32,6 @@ class Kernel:
     root: Path = Path("/")
 
     @property
-    def is_of_this_machine(self) -> bool:
-        """Whether these are the interfaces of the kernel that this runs on."""
-        return self.root == Path("/")
-
-    @property
     def fpga_manager(self) -> Path:
         """Folder of the vendor kernel's FPGA manager."""
         return self.root / "sys/class/fpga_manager/fpga0"

@@ -21,5 +21,5 @@ def standin() -> Iterator[StandIn]:
 
 @pytest.fixture
 def device(standin: StandIn) -> Iterator[Pynq]:
-    with Pynq("pynq-z2", kernel=standin.kernel) as opened:
+    with Pynq("pynq-z2", kernel=standin.kernel, simulation_bitstreams=True) as opened:
         yield opened

@@ -66,7 +66,7 @@ def main() -> None:
     bit.with_suffix(".xclbin").write_bytes(xclbin.read_bytes())  # else PYNQ calls `xclbinutil`
     clock = RegisterWindow(Kernel(ROOT).memory, FPGA0_CLOCK, 4)
     clock.write(0, 20 << 8 | 2 << 20)
-    with Pynq("pynq-z2", kernel=Kernel(ROOT), base=bit) as device:
+    with Pynq("pynq-z2", kernel=Kernel(ROOT), base=bit, simulation_bitstreams=True) as device:
         found = {
             "divisors": [clock.read(0) >> low & 0x3F for low in (8, 20)],
             "identity": device.identify(0),

@@ -141,18 +141,8 @@ def test_a_base_for_another_fpga_is_refused(standin: StandIn) -> None:
     assert standin.ask()["loads"] == []
 
 
-class OfThisMachine(Kernel):
-    """A stand-in's kernel that says it is a board's own."""
-
-    @property
-    def is_of_this_machine(self) -> bool:
-        return True
-
-
 def test_the_simulations_bitstreams_do_not_reach_an_fpga(standin: StandIn) -> None:
-    assert Kernel().is_of_this_machine
-    assert not standin.kernel.is_of_this_machine
-    with Pynq("pynq-z2", kernel=OfThisMachine(standin.kernel.root)) as device:
+    with Pynq("pynq-z2", kernel=standin.kernel) as device:
         expected = (
             r"simulation's and holds no logic, .* for pynq-z2; .* `--bitstreams DIR`, the fol"
         )
@@ -167,7 +157,7 @@ def test_a_built_bitstream_is_staged_as_its_manifest_says(standin: StandIn, data
     folder = data_dir / "bitstreams" / "yunqu-partial_reconfig_example"
     stem = f"boards__Pynq-Z1__gpio_pr__notebooks__partial_reconfig_example__{name}"
     partial = (folder / f"{stem}.bit").read_bytes()
-    with Pynq(_with_region_of(partial), kernel=OfThisMachine(standin.kernel.root)) as device:
+    with Pynq(_with_region_of(partial), kernel=standin.kernel) as device:
         with pytest.raises(ArtifactError, match="carries no module identity; stage it with"):
             device.stage(partial, 0)
         staged = device.stage(partial, 0, module_id=0x1234)
@@ -232,7 +222,7 @@ def test_a_network_equals_golden_through_a_cache_that_is_not_coherent(board: str
     deployment = fpga_rt.compile(network, board=board)
     with (
         installed(board, cached=True) as standin,
-        Pynq(board, kernel=standin.kernel) as device,
+        Pynq(board, kernel=standin.kernel, simulation_bitstreams=True) as device,
         fpga_rt.Runtime(device) as runtime,
     ):
         outputs = runtime.run(runtime.load(deployment), codes)

@@ -30,7 +30,7 @@ from tests.standin.standin import mapped_io
 kernel = Kernel(Path(sys.argv[1]))
 mapped_io(kernel, 0)
 try:
-    with Pynq("pynq-z2", kernel=kernel) as device:
+    with Pynq("pynq-z2", kernel=kernel, simulation_bitstreams=True) as device:
         activate(device, 1, "add_8", sys.argv[2])
 except FpgaRtError as error:
     print(type(error).__name__, error)
@@ -69,7 +69,7 @@ from tests.standin.standin import mapped_io
 
 kernel = Kernel(Path(sys.argv[1]))
 mapped_io(kernel, 0)
-device = Pynq("pynq-z2", kernel=kernel)
+device = Pynq("pynq-z2", kernel=kernel, simulation_bitstreams=True)
 device.open()
 staged = stage(device, 0, module_named("add_8"))
 device.decouple(0)
@@ -84,7 +84,7 @@ def test_a_process_that_dies_in_mid_load_leaves_a_failed_partition(
 ) -> None:
     command = [sys.executable, "-c", _DIES, str(standin.kernel.root), port]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    with Pynq("pynq-z2", kernel=standin.kernel) as device:
+    with Pynq("pynq-z2", kernel=standin.kernel, simulation_bitstreams=True) as device:
         stays_isolated(device, 0)
         activate(device, 1, "add_8", port)
         activate(device, 0, "add_8", port)
@@ -207,7 +207,7 @@ def mortal() -> Iterator[StandIn]:
 
 @pytest.mark.parametrize("port", ["pcap", "icap"])
 def test_a_kernel_that_dies_in_mid_load_is_an_error(mortal: StandIn, port: str) -> None:
-    with Pynq("pynq-z2", kernel=mortal.kernel) as device:
+    with Pynq("pynq-z2", kernel=mortal.kernel, simulation_bitstreams=True) as device:
         staged = stage(device, 0, module_named("add_8"))
         device.decouple(0)
         mortal.ask("hold")

@@ -97,7 +97,7 @@ def test_what_came_before_arming_is_forgotten(uio: StandIn, node: Path) -> None:
 
 
 def test_a_program_is_waited_for_without_a_look_at_its_registers(uio: StandIn) -> None:
-    with Pynq("pynq-z2", kernel=uio.kernel) as device:
+    with Pynq("pynq-z2", kernel=uio.kernel, simulation_bitstreams=True) as device:
         program = run_scale(device, images=200)  # some ms of the stand-in's time
         pending = device.submit(program.submission())
         before, began = uio.ask()["accesses"], time.monotonic()
@@ -112,7 +112,7 @@ def test_a_program_is_waited_for_without_a_look_at_its_registers(uio: StandIn) -
 
 
 def test_a_lost_interrupt_is_noticed_all_the_same(uio: StandIn) -> None:
-    with Pynq("pynq-z2", kernel=uio.kernel) as device:
+    with Pynq("pynq-z2", kernel=uio.kernel, simulation_bitstreams=True) as device:
         program = run_scale(device)
         uio.ask("break interrupt")
         begin = time.monotonic()

@@ -77,7 +77,7 @@ def test_what_pynq_cannot_load_goes_to_the_kernel_and_says_so(
     installed: Installed, standin: StandIn, bit: Path, found: str | None
 ) -> None:
     installed(found)
-    with Pynq(TARGET, kernel=standin.kernel, base=bit) as device:
+    with Pynq(TARGET, kernel=standin.kernel, base=bit, simulation_bitstreams=True) as device:
         (note,) = (one for one in device.capabilities.assumptions if "was loaded" in one)
     reason = overlay.obstacle(bit, "7-series")
     assert note == (
@@ -123,7 +123,9 @@ def test_what_pynq_raises_is_told_and_the_board_given_back(
     device = Pynq(TARGET, kernel=standin.kernel, base=bit)
     with pytest.raises(DeviceError, match=r"could not load .*pynq_z2\.bit: TypeError: got 7z020; "):
         device.open()
-    with Pynq(TARGET, kernel=standin.kernel) as other:  # the lock is free
+    with Pynq(
+        TARGET, kernel=standin.kernel, simulation_bitstreams=True
+    ) as other:  # the lock is free
         assert other.identify(0) == 0
 
 

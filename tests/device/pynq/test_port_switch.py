@@ -52,7 +52,10 @@ def test_ports_take_turns_on_a_zynq_ultrascale() -> None:
     reason = obstacle()
     if reason:
         pytest.skip(reason)
-    with installed("kv260") as standin, Pynq("kv260", kernel=standin.kernel) as device:
+    with (
+        installed("kv260") as standin,
+        Pynq("kv260", kernel=standin.kernel, simulation_bitstreams=True) as device,
+    ):
         assert standin.ask()["pcap_has_port"]
         for port, owner in (("icap", False), ("pcap", True), ("icap", False)):
             activate(device, 0, "add_8", port)

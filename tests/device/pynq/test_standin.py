@@ -97,7 +97,7 @@ def test_a_cache_that_is_not_coherent_hides_what_is_not_flushed() -> None:
         pytest.skip(reason)
     with (
         installed("pynq-z2", cached=True) as standin,
-        Pynq("pynq-z2", kernel=standin.kernel) as device,
+        Pynq("pynq-z2", kernel=standin.kernel, simulation_bitstreams=True) as device,
     ):
         program = run_scale(device)
         codes = program.tensor(Segment.INPUT).copy()
