@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -80,8 +81,9 @@ class RegisterDevice(LoadingDevice):
         limit_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
         ended = self._await(pending, self.now_ps() + round(limit_s * PS_PER_S))
         if ended is None:
-            for one in pending:
-                self._abandon(one)
+            with ExitStack() as aborts:  # all of them, also where one does not end
+                for one in pending:
+                    aborts.callback(self._abandon, one)
             what = " and ".join(self._described(one) for one in pending)
             raise DeviceError(
                 f"{self._where}: timeout, {what} did not end in {limit_s:g} s of device time and"
