@@ -17,8 +17,10 @@ _PROGRESS = "fpga_rt: "
 _LAST_LINES = 5
 
 
-def find(project: Project, program: str | None = None) -> str:
+def find(program: str | None = None) -> str:
     """Return the path of the vendor's program: `program`, or the one on PATH.
+
+    It asks for no project, so that it can be asked before the minutes that one takes.
 
     Raises:
         ToolchainError: it is not there.
@@ -27,10 +29,10 @@ def find(project: Project, program: str | None = None) -> str:
     if found is None:
         where = f"{program} cannot be run" if program else f"{PROGRAM} is not on PATH"
         raise ToolchainError(
-            f"{where}: install {project.tool} {project.tool_version} or newer with the device"
-            f" family of {project.part} (its free edition has it) and source its settings64.sh; or"
-            f" run `{' '.join(project.command)}` in this folder where it is installed, and take"
-            " over the results with `fpga-rt build --import`"
+            f"{where}: install Vivado with the board's device family (its free edition has it) and"
+            " source its settings64.sh, or name it with --vivado; or build without --run, run the"
+            " command that this prints where Vivado is installed, and take over the results with"
+            " `fpga-rt build --import`"
         )
     return found
 

@@ -93,8 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
         project = projects.read(folder)
         _take(project, folder, arguments)
         return
+    program = vivado.find(arguments.vivado) if arguments.run else ""
     project = _project(arguments)
-    program = vivado.find(project, arguments.vivado) if arguments.run else ""
     projects.write(project, folder)
     _describe(project, folder, arguments)
     if arguments.run:

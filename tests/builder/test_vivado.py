@@ -24,20 +24,20 @@ def tool(folder: Path, script: str) -> str:
 def test_not_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolchainError) as error:
-        find(PROJECT)
+        find()
     assert str(error.value) == (
-        "vivado is not on PATH: install Vivado 2022.1 or newer with the device family of"
-        " 7z020clg400 (its free edition has it) and source its settings64.sh; or run `vivado -mode"
-        " batch -source build.tcl` in this folder where it is installed, and take over the results"
-        " with `fpga-rt build --import`"
+        "vivado is not on PATH: install Vivado with the board's device family (its free edition has"
+        " it) and source its settings64.sh, or name it with --vivado; or build without --run, run"
+        " the command that this prints where Vivado is installed, and take over the results with"
+        " `fpga-rt build --import`"
     )
     program = tool(tmp_path, "exit 0")
-    assert find(PROJECT) == program
+    assert find() == program
 
 
 def test_not_where_it_was_said(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match=r"/nowhere/vivado cannot be run: install Vivado"):
-        find(PROJECT, "/nowhere/vivado")
+        find("/nowhere/vivado")
 
 
 def test_progress_and_log(tmp_path: Path) -> None:

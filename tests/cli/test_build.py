@@ -108,13 +108,14 @@ def test_an_archive_of_another_board(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert not (tmp_path / "out").exists()
 
 
-def test_no_tool_leaves_nothing(
+def test_no_tool_is_noticed_before_any_verilog(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["build", "add_8", "-o", str(tmp_path / "out"), "--run"]) == 9
-    *_, error = capsys.readouterr().err.splitlines()
-    assert error.startswith("fpga-rt: error: vivado is not on PATH: install Vivado 2022.1 or newer")
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("fpga-rt: error: vivado is not on PATH: install Vivado with the")
+    assert ASKED == []
     assert not (tmp_path / "out").exists()
 
 

@@ -35,7 +35,7 @@ def run(
         program = model.program(tmp_path / "bin")
         monkeypatch.setenv("PATH", f"{program.parent}:{model.variables['PATH']}")
         said: list[str] = []
-        vivado.run(copy.project, copy.folder, vivado.find(copy.project), said.append)
+        vivado.run(copy.project, copy.folder, vivado.find(), said.append)
         return copy, said
 
     return run_it
