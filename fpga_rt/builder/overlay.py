@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -44,6 +45,9 @@ def with_port_widths(hwh: str, board: Board) -> str:
 def export(results: Results, folder: Path, name: str, hwh: str) -> tuple[Path, ...]:
     """Write `NAME.bit`, `NAME.hwh` and `PARTITION/MODULE.bit` into a folder; return their paths.
 
+    A folder that is there is replaced as a whole: partials of another implementation beside this
+    static region would be taken for its own. Where something fails it stays as it was.
+
     Raises:
         ArtifactError: a file cannot be written.
     """
@@ -55,6 +59,40 @@ def export(results: Results, folder: Path, name: str, hwh: str) -> tuple[Path, .
             for partial in results.partials
         },
     }
-    for path, data in files.items():
-        write_file(folder / path, data, "--output")
+    fresh = folder.with_name(f"{folder.name}.new")
+    try:
+        _remove(fresh)  # of a run that was killed
+        for path, data in files.items():
+            write_file(fresh / path, data, "--output")
+        _replace(folder, fresh)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
     return tuple(folder / path for path in files)
+
+
+def _replace(folder: Path, fresh: Path) -> None:
+    """Give a folder the name of another one, which is removed."""
+    old = folder.with_name(f"{folder.name}.old")
+    _remove(old)
+    try:
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise ArtifactError(
+            f"cannot replace the folder {folder}: {error.strerror}; remove it, or choose another"
+            " --output"
+        ) from error
+    _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise ArtifactError(
+            f"cannot remove {folder}: {error.strerror}; remove it, or choose another --output"
+        ) from error
