@@ -201,7 +201,8 @@ proc fpga_rt::check_names {} {
     }
 }
 
-# Place and route the open design; refuse one that misses its clocks. Reports begin with `name`.
+# Place and route the open design; refuse one that misses its clocks, or in which the bits of a bus
+# between the clocks arrive too far apart. Reports begin with `name`.
 proc fpga_rt::implement {name} {
     file mkdir [file dirname $name]
     opt_design
@@ -219,6 +220,31 @@ proc fpga_rt::implement {name} {
             error "timing of $name is not met: slack of $slack ns at\
                 [get_property ENDPOINT_PIN $path]; see ${name}_timing.rpt, and build for a slower\
                 clock with `fpga-rt build --clock`"
+        }
+    }
+    check_bus_skew ${name}_bus_skew.rpt
+}
+
+# Refuse a design with a bus skew that is too large. No timing path has it, only the report: a row
+# for each constraint, which ends with requirement, actual skew and slack. One that reads otherwise
+# does not pass.
+proc fpga_rt::check_bus_skew {report} {
+    set wanted 0
+    foreach constraints [of static constraints] {
+        incr wanted [regexp -all -line {^set_bus_skew } [read_text [path $constraints]]]
+    }
+    set number {[ \t]+(-?\d+\.\d+)}
+    set rows [regexp -all -inline -line "\\m(?:Slow|Fast)$number$number$number\[ \\t\]*$" \
+        [read_text $report]]
+    if {[llength $rows] < 4 * $wanted} {
+        error "bus skew is not known: got [expr {[llength $rows] / 4}] rows in $report, expected\
+            $wanted of as many constraints; please report this"
+    }
+    foreach {row requirement actual slack} $rows {
+        if {$slack < 0} {
+            error "bus skew is too large: $actual ns, expected at most $requirement ns; see\
+                $report, and build for a slower clock with `fpga-rt build --clock`: its period is\
+                what is allowed"
         }
     }
 }

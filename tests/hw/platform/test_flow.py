@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hw.platform.constraints import GRAY_POINTERS
 from tests.hw.platform.conftest import Made
 from tests.hw.platform.model import FOLDER, Model
 
@@ -134,6 +135,32 @@ def test_missed_timing(model: Callable[..., Model]) -> None:
     assert re.search(
         r"timing of \S+/routed is not met: slack of -0.25 ns at \S+; see \S+/routed_timing.rpt, and"
         r" build for a slower clock with `fpga-rt build --clock`",
+        ran.stderr,
+    )
+    assert not list(run.folder.rglob("routed.dcp"))
+
+
+def test_a_bus_skew_that_is_too_large(model: Callable[..., Model]) -> None:
+    """Of one bus among several; timing itself is met."""
+    run = model(FPGA_RT_SKEW_SLACK="-0.125", **_NO_BITSTREAMS)
+    ran = run.run()
+    assert ran.returncode == 1
+    assert re.search(
+        r"bus skew is too large: 7.125 ns, expected at most 7.000 ns; see \S+/routed_bus_skew.rpt,"
+        r" and build for a slower clock with `fpga-rt build --clock`",
+        ran.stderr,
+    )
+    assert not list(run.folder.rglob("routed.dcp"))
+
+
+def test_a_report_of_bus_skew_that_reads_otherwise(model: Callable[..., Model]) -> None:
+    """The number of constraints is that of the netlist's Gray pointers, in both directions."""
+    run = model(FPGA_RT_SKEW_SLACK="none", **_NO_BITSTREAMS)
+    ran = run.run()
+    assert ran.returncode == 1
+    assert re.search(
+        rf"bus skew is not known: got 0 rows in \S+/routed_bus_skew.rpt, expected"
+        rf" {len(GRAY_POINTERS)} of as many constraints; please report this",
         ran.stderr,
     )
     assert not list(run.folder.rglob("routed.dcp"))

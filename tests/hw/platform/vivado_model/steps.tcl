@@ -1,7 +1,7 @@
 # The steps of the flow: what each of them needs, and what it leaves.
 #
 # A design is a dictionary: kind (static, module), top, ports of the partition's module, clocks,
-# pblocks (name -> cells, ranges), cells (partition cell -> what is in it: black_box, grey_box or a
+# skews (of buses, ns), pblocks (name -> cells, ranges), cells (partition cell -> what is in it: black_box, grey_box or a
 # module), properties, stage (synthesised, optimised, placed, routed), lineage, locked.
 
 proc model::read_text {name} {
@@ -130,7 +130,8 @@ proc model::do_synth_design {options rest} {
             dict set design cells $cell black_box
         }
     }
-    foreach {key value} {clocks {} pblocks {} properties {} stage synthesised lineage {} locked 0} {
+    foreach {key value} {clocks {} pblocks {} properties {} skews {} stage synthesised lineage {}
+            locked 0} {
         dict set design $key $value
     }
     foreach constraints [dict get $project constraints] {
@@ -276,10 +277,12 @@ proc model::do_set_max_delay {options rest} {
 }
 
 proc model::do_set_bus_skew {options rest} {
+    variable design
     timed set_bus_skew $options $rest {cell pin port}
     if {[llength [option $options -from]] < 2} {
         error "model: set_bus_skew from less than two: no bus"
     }
+    dict set design skews [list {*}[dict get $design skews] [lindex $rest 0]]
 }
 
 proc model::do_set_false_path {options rest} {
@@ -356,17 +359,35 @@ proc model::do_route_design {options rest} {
     }
 }
 
-proc model::report {options} {
+proc model::report {options {text "a report of the model"}} {
     need_design
     set file [open [option $options -file] w]
-    puts $file "a report of the model"
+    puts $file $text
     close $file
 }
 
 proc model::do_report_utilization {options rest} { report $options }
 proc model::do_report_timing_summary {options rest} { report $options }
-proc model::do_report_bus_skew {options rest} { report $options }
 proc model::do_report_drc {options rest} { report $options }
+
+# The layout of the tool's summary: the columns of a row begin on lines of their own where names are
+# long. FPGA_RT_SKEW_SLACK is the slack of the last constraint, or `none` for a report without rows.
+proc model::do_report_bus_skew {options rest} {
+    variable design
+    need_design
+    set slack [expr {[info exists ::env(FPGA_RT_SKEW_SLACK)] ? $::env(FPGA_RT_SKEW_SLACK) : 6.5}]
+    set lines [list "1. Bus Skew Report Summary" \
+        "Id  Position  From  To  Corner  Requirement(ns)  Actual(ns)  Slack(ns)"]
+    set skews [expr {$slack eq "none" ? {} : [dict get $design skews]}]
+    foreach wanted $skews {
+        set id [expr {[llength $lines] / 3 + 1}]
+        set left [expr {$id == [llength $skews] ? $slack : 6.5}]
+        lappend lines "$id   6$id        \[get_cells {source_reg\[*\]}\]" \
+            "                    \[get_cells {sink_reg\[*\]}\]" \
+            [format "%20s%20.3f%16.3f%12.3f" Slow $wanted [expr {$wanted - $left}] $left]
+    }
+    report $options [join $lines "\n"]
+}
 
 proc model::do_pr_verify {options rest} {
     set first [string trim [read_text [option $options -initial]]]
