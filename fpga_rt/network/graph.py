@@ -103,6 +103,11 @@ class Network:
                 f"node {node.name} has weights for {wanted} inputs, but {node.inputs[0]} has"
                 f" {got}; check the model's shapes"
             )
+        if isinstance(node.operation, Dense) and shapes[0][:2] != (1, 1):
+            raise ModelError(
+                f"node {node.name} is dense and reads {node.inputs[0]} of shape {shapes[0]},"
+                f" expected (1, 1, {got}); put a Reshape before it"
+            )
 
     def _check_shape(self, node: Node) -> None:
         shape = self.tensors[node.inputs[0]].shape

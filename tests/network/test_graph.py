@@ -187,3 +187,11 @@ def test_vectors() -> None:
 def test_refuses_inputs(values: NDArray[np.generic], message: str) -> None:
     with pytest.raises(ExecutionError, match=message):
         _network().encode_input(values)
+
+
+def test_a_dense_layer_reads_a_vector() -> None:
+    dense = Dense(np.ones((7, 30), np.int8), np.zeros(7, np.int32), _rule(7))
+    tensors = _tensors(x=(3, 2, 5), y=(1, 1, 7))
+    message = r"node fc is dense and reads x of shape \(3, 2, 5\), expected \(1, 1, 30\); put a Re"
+    with pytest.raises(ModelError, match=message):
+        Network("n", tensors, (Node("fc", dense, ("x",), "y"),), "x", "y")

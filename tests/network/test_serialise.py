@@ -79,7 +79,11 @@ def operation(kind: type, rng: np.random.Generator, shape: Shape) -> Operation:
 
 
 def network(kinds: list[type], rng: np.random.Generator, shape: Shape = (5, 4, 3)) -> Network:
-    """Chain operations of the given kinds; an addition adds a tensor to itself."""
+    """Chain operations of the given kinds; an addition adds a tensor to itself.
+
+    A dense layer reads a vector, so what comes before it is made one.
+    """
+    kinds = [k for kind in kinds for k in ((Reshape, kind) if kind is Dense else (kind,))]
     tensors = {"in:0": Tensor("in:0", shape, 0.1, -3)}
     nodes = []
     name = "in:0"
@@ -125,7 +129,7 @@ def assert_same(a: object, b: object) -> None:
 def test_every_operation_comes_back_as_it_was(kind: type) -> None:
     original = network([kind], np.random.default_rng(1))
     document, contents = through_json(original)
-    assert document["nodes"][0]["operation"]["kind"] == kind.__name__
+    assert document["nodes"][-1]["operation"]["kind"] == kind.__name__
     assert_same(original, decode(Network, document, contents))
 
 
@@ -146,13 +150,13 @@ def test_random_networks_come_back_and_compute_the_same(kinds: list[type], seed:
 def test_contents_are_the_arrays_under_their_paths() -> None:
     original = network([Dense], np.random.default_rng(2), (1, 1, 6))
     (document, contents), tensors = encode(original), through_json(original)[0]["tensors"]
-    dense = original.nodes[0].operation
+    dense = original.nodes[-1].operation
     assert isinstance(dense, Dense)
     assert [name for name, _ in contents] == [
-        "network.nodes[0].operation.weights",
-        "network.nodes[0].operation.bias",
-        "network.nodes[0].operation.requantisation.multiplier",
-        "network.nodes[0].operation.requantisation.shift",
+        "network.nodes[1].operation.weights",
+        "network.nodes[1].operation.bias",
+        "network.nodes[1].operation.requantisation.multiplier",
+        "network.nodes[1].operation.requantisation.shift",
     ]
     assert contents[0][1] is dense.weights
     assert document["input"] == "in:0"

@@ -64,7 +64,7 @@ batch = [1]
     [
         ("polcy = ['none']", 1, "unknown key 'polcy', expected one of workload, board,"),
         ("batch = []", 1, "batch has no values, expected at least one; give one, or leave"),
-        ("batch = [1]\nboard = ['pynq']", 2, "board is 'pynq', expected one of alveo-u200, alveo-u200-xrt, kv260"),
+        ("batch = [1]\nboard = ['pynq']", 2, "board is 'pynq', expected one of alveo-u200,"),
         ("batch = [0]", 1, "batch is 0, expected a whole number of at least 1"),
         ("batch = [true]", 1, "batch is True, expected a whole number of at least 1"),
         ("batch = [2, 2]", 1, "batch has a value twice; give each once"),
