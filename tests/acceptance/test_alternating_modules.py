@@ -118,6 +118,17 @@ def altered(deployment: Deployment, launch: int, name: str, distance: int) -> De
     return replace(deployment, launches=tuple(launches))
 
 
+def is_wrong_alike(wrong: Deployment, images: Codes, devices: dict[str, Device]) -> None:
+    """Check that a deployment gives wrong outputs, and the same ones on both devices."""
+    found = {}
+    for device_name, device in devices.items():
+        with Runtime(device) as runtime:
+            found[device_name] = runtime.run(runtime.load(wrong), images, IMAGES)
+    right = golden.run(wrong.network, images).reshape(found["rtl"].shape)
+    assert (found["rtl"] == found["emulator"]).all()
+    assert (found["rtl"] != right).any()
+
+
 @pytest.mark.parametrize("launch", [1, 4])
 @pytest.mark.parametrize(("name", "distance"), [("input", 24), ("residual", 1), ("output", 5)])
 def test_a_wrong_address_gives_the_same_wrong_bytes(
@@ -130,10 +141,23 @@ def test_a_wrong_address_gives_the_same_wrong_bytes(
 ) -> None:
     wrong = altered(deployment, launch, name, distance)
     assert "add_8" in wrong.launches[launch].modules.values()
-    found = {}
-    for device_name, device in devices.items():
-        with Runtime(device) as runtime:
-            found[device_name] = runtime.run(runtime.load(wrong), images, IMAGES)
-    right = golden.run(deployment.network, images).reshape(found["rtl"].shape)
-    assert (found["rtl"] == found["emulator"]).all()
-    assert (found["rtl"] != right).any()
+    is_wrong_alike(wrong, images, devices)
+
+
+@pytest.mark.parametrize("distance", [8, 64])
+def test_a_wrong_table_gives_the_same_wrong_bytes(
+    deployment: Deployment, images: Codes, devices: dict[str, Device], distance: int
+) -> None:
+    wrong = altered(deployment, 3, "table", distance)
+    assert "scale_8" in wrong.launches[3].modules.values()
+    is_wrong_alike(wrong, images, devices)
+
+
+@pytest.mark.parametrize("distance", [8, 64])
+def test_wrong_weights_give_the_same_wrong_bytes(
+    images: Codes, devices: dict[str, Device], distance: int
+) -> None:
+    builder = Builder(np.random.default_rng(3), images.shape[1:])
+    builder.convolution(7, 3)
+    deployment = fpga_rt.compile(builder.build("convolution"), "pynq-z2", 1, ("convolution_2x2",))
+    is_wrong_alike(altered(deployment, 0, "weights", distance), images, devices)
