@@ -1,6 +1,7 @@
 """Run the scenarios of a swap on mutants of the gateware, and print which were noticed.
 
-Noticed, or killed: the time-stamped log of a scenario differs from the intact design's.
+Noticed, or killed: the time-stamped log of a scenario differs from the intact design's. Judged
+wrong: the mutant violates a property that knows no intact design.
 """
 
 from __future__ import annotations

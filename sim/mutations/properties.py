@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fpga_rt.contract.static_region import PartitionState, partition_register
-from sim.mutations.rig import Rig
+from fpga_rt.errors import DeviceError
+from sim.mutations.rig import MODULES, Rig
 
 Property = Callable[[Rig], Iterator[str]]
 
 GARBAGE = "garbage reached the static side"
 WRONG_RESULT = "wrong result"
 CRC_MISSED = "a wrong CRC was taken for a good load"
+GOOD_REFUSED = "a good swap did not go well"
+BROKEN_OFF = "the simulation broke off"
 _POLLS = 40
 
 
@@ -48,6 +51,26 @@ def garbage_stays_out(rig: Rig) -> Iterator[str]:
         yield f"{WRONG_RESULT}: the program of partition 1 ended in another way beside the load"
 
 
+def a_good_swap_goes_well(rig: Rig) -> Iterator[str]:
+    """A good stream ends without an error, its module answers by its name, and computes."""
+    for module, identity in enumerate(MODULES):
+        rig.decouple(0)
+        error = rig.load(0, rig.stream_of(0, module))
+        if error:
+            yield f"{GOOD_REFUSED}: the load of module {module} ended with error {error}"
+        for reset in (1, 0):
+            rig.partition(0, "control", decouple=1, reset=reset)
+        rig.partition(0, "control", decouple=0)
+        state = rig.read(partition_register(0, "status"))["state"]
+        if state != PartitionState.ACTIVE:
+            yield f"{GOOD_REFUSED}: the partition is {_named(state)} after it was recoupled"
+        (answer,) = rig.read(partition_register(0, "module_id")).values()
+        if answer != identity:
+            yield f"{GOOD_REFUSED}: identity {answer:#018x}, expected {identity:#018x}"
+        if not rig.compute(0, 40, 2):
+            yield f"{GOOD_REFUSED}: a program of module {module} did not end well"
+
+
 def results_do_not_depend_on_the_past(rig: Rig) -> Iterator[str]:
     """A module that was swapped in answers the same whatever its registers held at the load."""
     found: dict[int, set[int]] = {0: set(), 1: set()}
@@ -70,9 +93,17 @@ def a_wrong_crc_is_an_error(rig: Rig) -> Iterator[str]:
         words = rig.stream_of(0, 1)
         words[at] ^= 1 << 9
         error = rig.load(0, words)
-        state = PartitionState(rig.read(partition_register(0, "status"))["state"])
-        if not error or state is not PartitionState.FAILED:
-            yield f"{CRC_MISSED}: a flip in word {at} gave error {error}, partition {state.name}"
+        state = rig.read(partition_register(0, "status"))["state"]
+        if not error or state != PartitionState.FAILED:
+            yield f"{CRC_MISSED}: a flip in word {at} gave error {error}, partition {_named(state)}"
+
+
+PROPERTIES: tuple[Property, ...] = (
+    a_good_swap_goes_well,
+    garbage_stays_out,
+    results_do_not_depend_on_the_past,
+    a_wrong_crc_is_an_error,
+)
 
 
 def violations(library: Path, mutant: int, rule: Property) -> list[str]:
@@ -86,3 +117,24 @@ def violations(library: Path, mutant: int, rule: Property) -> list[str]:
         return list(rule(rig))
     finally:
         rig.system.close()
+
+
+def first_violation(library: Path, mutant: int) -> str | None:
+    """Return what a mutant does that must never be, None where no property sees anything.
+
+    A simulation that breaks off is such a thing too: the contract answers every access.
+    """
+    for rule in PROPERTIES:
+        try:
+            found = violations(library, mutant, rule)
+        except DeviceError as error:
+            return f"{BROKEN_OFF}: {error}"
+        if found:
+            return found[0]
+    return None
+
+
+def _named(state: int) -> str:
+    """Return a state's name; a mutant may answer one that is none."""
+    known = {member.value: member.name for member in PartitionState}
+    return known.get(state, f"in the unknown state {state}")

