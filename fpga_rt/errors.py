@@ -38,6 +38,10 @@ class DeviceError(FpgaRtError):
     exit_code = 6
 
 
+class PortUnavailableError(DeviceError):
+    """A configuration port of the board cannot be had through this device; it is not a fault."""
+
+
 class ReconfigurationError(FpgaRtError):
     """A swap failed; the partition is left decoupled in `partition_state`."""
 

@@ -23,7 +23,7 @@ from fpga_rt.device.interface import Buffer, Capabilities, Pending, Staged
 from fpga_rt.device.loads import LoadPending
 from fpga_rt.device.memory import Allocator, ByteMemory
 from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
-from fpga_rt.errors import DeviceError, ToolchainError
+from fpga_rt.errors import DeviceError, PortUnavailableError, ToolchainError
 from sim import toolchain
 from sim.events import busy_ps, strobes, timeline
 from sim.libraries import module_library, static_library
@@ -162,13 +162,14 @@ class RtlDevice(RegisterDevice):
         """Stream a staged bitstream through the ICAP; see `LoadingDevice.begin_load`.
 
         Raises:
-            DeviceError: a load is in flight, the port is unknown or not the ICAP, or `staged` is
-                not of this device and partition.
+            PortUnavailableError: the port is not the ICAP.
+            DeviceError: a load is in flight, the port is unknown, or `staged` is not of this device
+                and partition.
             ReconfigurationError: the partition is not decoupled.
         """
         self._require_open()
         if port != CONTROLLER_PORT and port in self.board.ports:
-            raise DeviceError(
+            raise PortUnavailableError(
                 f"{self._where} cannot load through {port}: it is the processor's, and only the"
                 f" gateware is simulated; use port {CONTROLLER_PORT}"
             )

@@ -182,6 +182,10 @@ class Device(ABC):
         """Stream a staged bitstream through a configuration port, one load at a time.
 
         The partition is decoupled beforehand; afterwards its registers are unknown until `reset`.
+
+        Raises:
+            PortUnavailableError: the device does not offer this port of its board, or not here; any
+                other error is a fault.
         """
 
     @abstractmethod

@@ -9,6 +9,7 @@ from functools import partial
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.device.interface import Device
+from fpga_rt.errors import PortUnavailableError
 from fpga_rt.modules.module import Module
 from fpga_rt.selfcheck.bitstreams import Candidate
 from fpga_rt.selfcheck.checks import Checks, NotDoneError
@@ -17,7 +18,7 @@ from fpga_rt.selfcheck.memory import Memory, streaming_modules
 from fpga_rt.selfcheck.network import run_network
 from fpga_rt.selfcheck.ports import Fit, fit
 from fpga_rt.selfcheck.report import Report
-from fpga_rt.selfcheck.swaps import PortRefusedError, Swap, swaps
+from fpga_rt.selfcheck.swaps import Swap, swaps
 
 _PS_PER_S, _PS_PER_US, _PS_PER_NS = 10**12, 10**6, 10**3
 _SAME_CLOCK = 0.005
@@ -77,7 +78,7 @@ class SelfCheck:
     def _load(self, candidate: Candidate, port: str) -> tuple[list[Swap], str]:
         try:
             done = swaps(self.device, candidate, port, self.tries)
-        except PortRefusedError as error:
+        except PortUnavailableError as error:
             if port == self.board.default_port:
                 raise
             raise NotDoneError(f"not offered: {error}") from error

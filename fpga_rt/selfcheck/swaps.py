@@ -10,13 +10,8 @@ from fpga_rt.arch.boards import Board
 from fpga_rt.contract import static_region
 from fpga_rt.contract.sequencer import REGISTER_CYCLES
 from fpga_rt.device.interface import Completion, Device, Staged
-from fpga_rt.errors import DeviceError, ReconfigurationError
+from fpga_rt.errors import ReconfigurationError
 from fpga_rt.selfcheck.bitstreams import Candidate
-
-
-class PortRefusedError(DeviceError):
-    """The device does not begin a load through a port."""
-
 
 PORT_PHASES = ("setup", "transfer", "contention")
 """From the start of the port to the end of the load."""
@@ -69,7 +64,7 @@ def swaps(device: Device, candidate: Candidate, port: str, repeats: int = 1) -> 
     """Load a module `repeats` times, and leave it active.
 
     Raises:
-        PortRefusedError: the device does not offer the port, or cannot have it.
+        PortUnavailableError: the device does not offer the port, or cannot have it.
         FpgaRtError: the bitstream is refused, a load fails, or another module answers; the
             partition is left decoupled.
     """
@@ -97,10 +92,7 @@ def _phases(device: Device, candidate: Candidate, staged: Staged, port: str) -> 
     device.quiesce(partition)
     device.decouple(partition)
     times.append(device.now_ps())
-    try:
-        pending = device.begin_load(partition, staged, port)
-    except DeviceError as error:
-        raise PortRefusedError(str(error)) from error
+    pending = device.begin_load(partition, staged, port)
     completion = device.wait(pending)
     times.append(device.now_ps())
     device.reset(partition)

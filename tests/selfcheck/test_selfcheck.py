@@ -16,7 +16,7 @@ from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import CorruptLoad, Fault, WrongModule
 from fpga_rt.device.interface import Completion, Device, Pending, Staged
 from fpga_rt.device.loads import LoadPending
-from fpga_rt.errors import ArtifactError, DeviceError
+from fpga_rt.errors import ArtifactError, DeviceError, PortUnavailableError
 from fpga_rt.modules.registry import named
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.planner.predict import predict
@@ -127,7 +127,7 @@ def test_a_device_may_offer_one_port_only() -> None:
 
         def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
             if port == "pcap":
-                raise DeviceError("cannot load through pcap: it is the processor's")
+                raise PortUnavailableError("cannot load through pcap: it is the processor's")
             return super().begin_load(partition, staged, port)
 
     found = results(checked(OnePort("pynq-z2"), ("clamp_8",)))
@@ -136,6 +136,20 @@ def test_a_device_may_offer_one_port_only() -> None:
         "not offered: cannot load through pcap: it is the processor's"
     )
     assert found["port.pcap"].detail.startswith("no figure: rate and set-up need loads of two")
+
+
+def test_a_fault_of_another_port_is_no_port_that_is_not_offered() -> None:
+    class Faulty(Emulator):
+        """Loses the device when it loads through the processor's port."""
+
+        def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
+            if port == "pcap":
+                raise DeviceError("register map_id holds 0xffffffff")
+            return super().begin_load(partition, staged, port)
+
+    found = results(checked(Faulty("pynq-z2"), ("clamp_8",)))["load.pcap.rp0.clamp_8"]
+    assert (found.result, found.exit_code) == ("failed", DeviceError.exit_code)
+    assert found.detail == "register map_id holds 0xffffffff"
 
 
 def test_a_surprise_of_a_driver_does_not_cost_the_report() -> None:

@@ -12,7 +12,12 @@ from fpga_rt.arch import boards
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.interface import Completion, Staged
-from fpga_rt.errors import DeviceError, ReconfigurationError, ToolchainError
+from fpga_rt.errors import (
+    DeviceError,
+    PortUnavailableError,
+    ReconfigurationError,
+    ToolchainError,
+)
 from fpga_rt.modules.registry import by_identity
 from sim import device as rtl
 from sim import toolchain
@@ -129,7 +134,9 @@ def assumptions(load_time: rtl.LoadTime) -> tuple[str, ...]:
 def test_only_the_icap_can_load(device: RtlDevice) -> None:
     staged = stage(device, 0, module_named("pooling_8"))
     device.decouple(0)
-    with pytest.raises(DeviceError, match="cannot load through pcap: it is the processor's"):
+    with pytest.raises(
+        PortUnavailableError, match="cannot load through pcap: it is the processor's"
+    ):
         device.begin_load(0, staged, "pcap")
     with pytest.raises(DeviceError, match="no configuration port 'jtag'"):
         device.begin_load(0, staged, "jtag")

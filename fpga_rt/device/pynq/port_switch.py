@@ -18,7 +18,7 @@ from typing import Protocol
 
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.registers import RegisterWindow
-from fpga_rt.errors import DeviceError
+from fpga_rt.errors import PortUnavailableError
 
 DEVCFG_CTRL = 0xF800_7000
 PCAP_PR = 1 << 27
@@ -32,7 +32,7 @@ class PortSwitch(Protocol):
         """Give the ICAP to the configuration controller.
 
         Raises:
-            DeviceError: that is not allowed.
+            PortUnavailableError: that is not allowed.
         """
 
     def close(self) -> None:
@@ -77,7 +77,7 @@ class CsuSwitch:
             finally:
                 os.close(file)
         except OSError as error:
-            raise DeviceError(
+            raise PortUnavailableError(
                 f"the ICAP cannot be had: {self._path} refuses {_CSU_TO_ICAP!r}"
                 f" ({error.strerror}); boot a PMU firmware that was built with SECURE_ACCESS_VAL=1,"
                 " or load through port pcap"

@@ -20,6 +20,7 @@ from fpga_rt.errors import (
     DeviceError,
     ExecutionError,
     FpgaRtError,
+    PortUnavailableError,
     ReconfigurationError,
     ToolchainError,
 )
@@ -32,8 +33,8 @@ class SurpriseError(DeviceError):
 _FAMILIES: Mapping[str, type[Exception]] = {
     kind.__name__: kind
     for kind in (
-        ArtifactError, DeviceError, ExecutionError, FpgaRtError, ReconfigurationError,
-        SurpriseError, ToolchainError, ValueError, TypeError,
+        ArtifactError, DeviceError, ExecutionError, FpgaRtError, PortUnavailableError,
+        ReconfigurationError, SurpriseError, ToolchainError, ValueError, TypeError,
     )
 }  # fmt: skip
 """All that a recording can name: what a device raises, this package's families and misuse."""

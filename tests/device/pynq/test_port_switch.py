@@ -10,7 +10,7 @@ from fpga_rt.contract.static_region import PartitionState
 from fpga_rt.device.pynq.device import Pynq
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.port_switch import CsuSwitch, switch_of
-from fpga_rt.errors import DeviceError, ReconfigurationError
+from fpga_rt.errors import PortUnavailableError, ReconfigurationError
 from tests.conformance.test_controller import partition_state, say, start_controller
 from tests.device.programs import activate, module_named, stage
 from tests.standin.standin import StandIn, installed, obstacle
@@ -65,7 +65,9 @@ def test_ports_take_turns_on_a_zynq_ultrascale() -> None:
 def test_the_platform_firmware_may_refuse(tmp_path: Path) -> None:
     switch = switch_of(Kernel(tmp_path), "UltraScale+")
     assert isinstance(switch, CsuSwitch)
-    with pytest.raises(DeviceError, match=r"SECURE_ACCESS_VAL=1, or load through port pcap"):
+    with pytest.raises(
+        PortUnavailableError, match=r"SECURE_ACCESS_VAL=1, or load through port pcap"
+    ):
         switch.to_controller()
 
 

@@ -18,6 +18,7 @@ from fpga_rt.errors import (
     DeviceError,
     ExecutionError,
     FpgaRtError,
+    PortUnavailableError,
     ReconfigurationError,
     ToolchainError,
     UpdateError,
@@ -137,6 +138,7 @@ def test_only_a_swap_that_failed_has_a_state(
     "error",
     [
         FpgaRtError("a"), ArtifactError("a"), DeviceError("a"), ExecutionError("a"),
+        PortUnavailableError("a"),
         ReconfigurationError("a", "decoupled"), ToolchainError("a"), ValueError("a"),
         TypeError("a"),
     ],
