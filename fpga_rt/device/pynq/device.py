@@ -183,7 +183,10 @@ class Pynq(RegisterDevice):
         key = (staged.digest, partition)
         with ExitStack() as undo:
             undo.callback(self.unstage, staged)
-            if key not in self._files or not self._files[key].is_intact():
+            file = self._files.get(key)
+            with reported("check the staged bitstream in", self._kernel.firmware):
+                intact = file is not None and file.is_intact()
+            if not intact:
                 words = self._staged[key].buffer.view.view(">u4").astype("<u4")
                 self._files[key] = FirmwareFile(self._kernel.firmware, words.tobytes())
             undo.pop_all()

@@ -155,6 +155,19 @@ def test_a_full_disk_leaves_nothing_behind(device: Pynq, standin: StandIn) -> No
     activate(device, 0, "add_8", "pcap")
 
 
+def test_a_staged_file_that_cannot_be_read_is_named(device: Pynq, standin: StandIn) -> None:
+    stage(device, 0, module_named("add_8"))
+    (path,) = standin.kernel.firmware.iterdir()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(
+        DeviceError, match=r"cannot check the staged bitstream in .*firmware: Is a directory"
+    ):
+        stage(device, 0, module_named("add_8"))
+    path.rmdir()
+    activate(device, 0, "add_8", "pcap")
+
+
 @pytest.mark.parametrize(
     ("state", "code"), [("write init error", errno.EBUSY), ("write error", errno.EIO)]
 )
