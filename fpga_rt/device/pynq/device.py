@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +41,9 @@ BASE_ADDRESS = {"7-series": 0x4000_0000, "UltraScale+": 0xA000_0000}
 """Where the processor's first general-purpose port begins (UG585 table 4-1, UG1085 table 10-1)."""
 
 _NOT_CONFIGURED = ("unknown", "power off", "power up", "reset")
-_FAILED = ("write init error", "write error", "write complete error")
+_WRITING = ("write init", "write", "write complete")
+_LOST_BY_FULL = (*_WRITING, *(f"{state} error" for state in _WRITING))
+"""States after which the FPGA holds nothing, unless it was a partial bitstream."""
 _LONGEST_LOAD_S = 10.0
 """What closing waits for a load of the kernel: the time-outs of its drivers add up to less."""
 _INTERRUPT_SLICE_S = 0.1
@@ -203,7 +205,8 @@ class Pynq(RegisterDevice):
         """
         self._require_open()
         self._require_ports()
-        self._check_map()  # another program may have loaded the whole FPGA
+        self._check_configured()  # another program may have loaded the whole FPGA
+        self._check_map()
         self._file = self._files.get((staged.digest, partition))
         if port == CONTROLLER_PORT:
             self._opened.switch.to_controller()
@@ -256,15 +259,20 @@ class Pynq(RegisterDevice):
             )
 
     def _configure(self) -> None:
-        """Load the base that was given, or check that the FPGA answers at all.
-
-        An access to the registers of an FPGA that is not configured hangs the processor.
-        """
+        """Load the base that was given, or check that the FPGA answers at all."""
         if self._base is not None:
             self._load_first(self._base)
             return
+        self._check_configured()
+
+    def _check_configured(self) -> None:
+        """Refuse to go on where an access to the registers would hang the processor.
+
+        Raises:
+            DeviceError: nothing is in the FPGA, or the FPGA manager does not say.
+        """
         state = self._manager.state
-        lost = state in _FAILED and not self._manager.flags & FLAG_PARTIAL
+        lost = state in _LOST_BY_FULL and not self._manager.flags & FLAG_PARTIAL
         if state in _NOT_CONFIGURED or lost:
             raise DeviceError(
                 f"{self._where}: the FPGA is not configured (fpga_manager state {state!r}),"
@@ -301,8 +309,12 @@ class Pynq(RegisterDevice):
         if self._pcap is not None:
             self._pcap.join(_LONGEST_LOAD_S)
         self._loader.close()
+        answers = False
+        with suppress(DeviceError):  # closing gives everything back all the same
+            self._check_configured()
+            answers = True
         try:
-            self._opened.close()
+            self._opened.close(answers=answers)
         finally:
             self._unlock()
 

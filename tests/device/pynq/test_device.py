@@ -134,6 +134,29 @@ def test_a_failed_full_load_leaves_nothing_to_open(
         device.open()
 
 
+@pytest.mark.parametrize(
+    ("state", "flags"), [("unknown", 1), ("write", 0), ("write complete error", 0)]
+)
+def test_registers_of_an_fpga_that_was_lost_are_not_touched(
+    standin: StandIn, state: str, flags: int
+) -> None:
+    """Another program loads the whole FPGA meanwhile: an access would hang the processor."""
+    device = Pynq("pynq-z2", kernel=standin.kernel, simulation_bitstreams=True)
+    device.open()
+    staged = stage(device, 0, module_named("add_8"))
+    device.decouple(0)
+    standin.ask("become", state=state, flags=flags)
+    before = standin.ask()["accesses"]
+    for port in ("pcap", "icap"):
+        with pytest.raises(DeviceError, match=rf"is not configured \(fpga_manager state '{state}'"):
+            device.begin_load(0, staged, port)
+    device.close()
+    assert standin.ask()["accesses"] == before
+    standin.ask("become", state="operating", flags=1)
+    with device:  # the lock is free
+        assert device.read32(0) == STATIC_REGION.map_id
+
+
 def test_a_base_for_another_fpga_is_refused(standin: StandIn) -> None:
     full = base(0x0372_2093)
     with pytest.raises(ArtifactError, match="IDCODE 0x03722093, expected 0x03727093 of xc7z020"):

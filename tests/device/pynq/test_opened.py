@@ -49,6 +49,14 @@ def test_only_a_static_region_is_told_to_stop(tmp_path: Path, known: bool) -> No
     assert written(file) == (ABORTS if known else {})
 
 
+def test_an_fpga_that_holds_nothing_is_not_asked(tmp_path: Path) -> None:
+    udmabuf(tmp_path)
+    file = registers(tmp_path, STATIC_REGION.map_id)
+    board = OpenedBoard(Kernel(tmp_path), "UltraScale+", 0)
+    board.close(answers=False)
+    assert written(file) == {}
+
+
 def test_what_cannot_be_opened_whole_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     registers(tmp_path, 0)
