@@ -48,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to build: a module for every partition that it fits or for one, or what an"
         " archive loads; by default every installed module for every partition that it fits",
     )  # fmt: skip
-    parser.add_argument(
-        "--board", default=DEFAULT_BOARD, help=f"board name, {DEFAULT_BOARD} by default"
-    )
+    parser.add_argument("--board", help=f"board name, {DEFAULT_BOARD} by default")
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR",
         help="folder of the project; what the tool has built there is kept and not built again",
@@ -90,6 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     folder: Path = arguments.output
     if arguments.take:
+        _refuse_choices(arguments)
         project = projects.read(folder)
         _take(project, folder, arguments)
         return
@@ -102,11 +101,33 @@ def run(arguments: argparse.Namespace) -> None:
         _take(project, folder, arguments)
 
 
+def _refuse_choices(arguments: argparse.Namespace) -> None:
+    """Refuse what says otherwise what `project.json` says of what was built.
+
+    Raises:
+        ArgumentTypeError: there is some.
+    """
+    given = {
+        "--board": arguments.board,
+        "--clock": arguments.clock,
+        "--initial": arguments.initial,
+        "--vivado": arguments.vivado,
+        "modules": arguments.modules,
+        "--json": arguments.json,
+    }
+    names = [name for name, value in given.items() if value]
+    if names:
+        raise argparse.ArgumentTypeError(
+            f"got {', '.join(names)} beside --import, expected none: {arguments.output} says what"
+            " was built; leave them out, or write another project without --import"
+        )
+
+
 def _project(arguments: argparse.Namespace) -> Project:
     from fpga_rt.builder.choice import choose
     from fpga_rt.builder.registry import builder
 
-    target = _board(arguments.board, arguments.clock)
+    target = _board(arguments.board or DEFAULT_BOARD, arguments.clock)
     make = builder(_TOOL)
     choice = choose(target, _wanted(target, arguments.modules), arguments.initial)
     count = len(choice.modules)
@@ -144,7 +165,7 @@ def _describe(project: Project, folder: Path, arguments: argparse.Namespace) -> 
         print(json.dumps(json.loads(project.encode()), indent=2))
         return
     names = sorted({run.module for run in project.runs})
-    print(f"{arguments.board} ({project.part}), compute clock {1e6 / project.clock_ps:.2f} MHz")
+    print(f"{project.board} ({project.part}), compute clock {1e6 / project.clock_ps:.2f} MHz")
     print(f"  static region  sources {project.source_id:08x}")
     print(f"  modules        {', '.join(names)}")
     print(f"  bitstreams     1 full, {len(project.blanks)} blank, {len(project.runs)} of modules")

@@ -157,6 +157,31 @@ def test_import_from_another_machine(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert ASKED == []
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["add_8@rp2"], "modules"),
+        (["--board", "pynq-z2", "--clock", "100"], "--board, --clock"),
+        (["--initial", "add_8@rp2"], "--initial"),
+        (["--vivado", "/opt/vivado", "--json"], "--vivado, --json"),
+    ],
+)
+def test_import_refuses_what_the_project_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], names: str
+) -> None:
+    """Also the default board by its name: the folder holds the project of another one."""
+    build("kv260", tmp_path / "out")
+    root = tmp_path / "root"
+    command = ["build", *words, "--import", "-o", str(tmp_path / "out"), "--root", str(root)]
+    assert main(command) == 2
+    assert capsys.readouterr().err == (
+        f"fpga-rt: error: got {names} beside --import, expected none: {tmp_path / 'out'} says what"
+        " was built; leave them out, or write another project without --import; see `fpga-rt build"
+        " --help`\n"
+    )
+    assert not root.exists()
+
+
 def test_a_failed_import_registers_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
