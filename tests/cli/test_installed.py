@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from fpga_rt.builder import vivado
 from fpga_rt.cli.installed import programs, requirements, satisfies
 
 VERSIONS = ("1.21", "1.21.6", "2.0", "2.13.0+cpu", "3.1.2", "3.2", "4.0.0", "0.50.0.0.post130")
@@ -32,4 +36,25 @@ def test_every_extra_is_listed_with_what_it_asks_for() -> None:
 
 
 def test_programs_name_what_installs_them() -> None:
-    assert {p.name: p.command for p in programs()}["iverilog"] == "apt-get install iverilog"
+    found = {p.name: p.command for p in programs()}
+    assert found["iverilog"] == "apt-get install iverilog"
+    assert "settings64.sh" in found[vivado.PROGRAM]
+
+
+def test_every_system_package_of_the_makefile_is_listed() -> None:
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    (line,) = re.findall(r"^SYSTEM_PACKAGES := (.*)$", makefile, re.MULTILINE)
+    wanted = dict(item.split("=") if "=" in item else (item, item) for item in line.split())
+    found = {p.name: p.command for p in programs()}
+    for package, program in wanted.items():
+        assert found[program] == f"apt-get install {package}"
+
+
+def test_a_program_is_found_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "vivado"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    found = {p.name: p.path for p in programs()}
+    assert found["vivado"] == str(tool)
+    assert found["tclsh"] is None
