@@ -9,7 +9,7 @@ from benchmarks import nngen_gateware
 from benchmarks.nngen_shapes import LAYERS
 from fpga_rt.arch.boards import board
 from fpga_rt.contract.sequencer import COMPLETION_CYCLES
-from fpga_rt.planner.predict import Timelines
+from fpga_rt.planner.timelines import Timelines
 from sim.toolchain import obstacle
 
 
