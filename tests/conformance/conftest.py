@@ -35,6 +35,7 @@ DEVICES = [
     ("emulator", "pynq-z2"),
     ("emulator", "kv260"),
     ("rtl", "pynq-z2"),
+    pytest.param(("rtl", "kv260"), marks=pytest.mark.slow, id="rtl-kv260"),
     ("pynq", "pynq-z2"),
     ("pynq", "kv260"),
     ("pynq-uio", "pynq-z2"),

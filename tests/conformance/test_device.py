@@ -17,6 +17,7 @@ from fpga_rt.device.interface import Device
 from fpga_rt.errors import ArtifactError, DeviceError, ExecutionError, ReconfigurationError
 from fpga_rt.modules.layer import Layer
 from tests.device.programs import LayerProgram, activate, module_named, random_codes, stage
+from tests.device.programs import load_port as port
 from tests.standin.xrt import xclbin
 
 
@@ -166,11 +167,6 @@ def test_what_is_unstaged_cannot_be_loaded(device: Device) -> None:
     device.wait(device.begin_load(0, other, port(device)))
     device.close()
     device.unstage(other)
-
-
-def port(device: Device) -> str:
-    """Return the port that loads go through."""
-    return device.capabilities.board.default_port
 
 
 def last(device: Device) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.contract.command import COMMAND, Segment, address
 from fpga_rt.contract.memory_map import align
+from fpga_rt.contract.static_region import CONTROLLER_PORT
 from fpga_rt.contract.submission import Placement, Ring, Submission
 from fpga_rt.device.interface import Buffer, Device, Staged
 from fpga_rt.modules.layer import Layer, Operands, Place
@@ -33,9 +34,18 @@ def stage(device: Device, partition: int, module: Module) -> Staged:
     return device.stage(stream, partition)
 
 
+def load_port(device: Device) -> str:
+    """Return the port that loads go through: the board's default, if the device has it.
+
+    The RTL has no processor, and so none of its ports.
+    """
+    is_rtl = device.capabilities.device == "rtl"
+    return CONTROLLER_PORT if is_rtl else device.capabilities.board.default_port
+
+
 def activate(device: Device, partition: int, name: str, port: str | None = None) -> Staged:
-    """Take a partition through a whole swap, through the board's default port unless told."""
-    port = port or device.capabilities.board.default_port
+    """Take a partition through a whole swap, through `load_port` unless told."""
+    port = port or load_port(device)
     staged = stage(device, partition, module_named(name))
     device.decouple(partition)
     device.wait(device.begin_load(partition, staged, port))
