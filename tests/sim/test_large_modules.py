@@ -1,4 +1,7 @@
-"""The largest modules on the RTL: what they compute, and for how long."""
+"""Convolutions of every shape on the RTL: what they compute, and for how long.
+
+The largest and the odd ones; random networks have `convolution_4x4` and `depthwise_8`.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,10 @@ pytestmark = [
     pytest.mark.skipif(obstacle() is not None, reason=str(obstacle())),
 ]
 
+NAMES = (
+    *(f"convolution_{lanes}" for lanes in ("16x32", "16x16", "16x8", "8x16", "4x16", "4x8", "2x4")),
+    *(f"depthwise_{lanes}" for lanes in (64, 32, 16)),
+)
 CHANNELS = 70
 """More than the lanes of any module."""
 
@@ -40,7 +47,7 @@ def layer_for(name: str) -> Layer:
     return Layer("layer", operation, shape, operation.output_shape(shape), fused)
 
 
-@pytest.mark.parametrize("name", ["convolution_16x16", "depthwise_64"])
+@pytest.mark.parametrize("name", NAMES)
 def test_outputs_are_golden_and_cycles_the_emulators(name: str) -> None:
     layer = layer_for(name)
     codes, residual = random_codes(1, (2, *layer.input_shape)), None
@@ -58,6 +65,8 @@ def test_outputs_are_golden_and_cycles_the_emulators(name: str) -> None:
         program = LayerProgram(rtl, module_named(name), layer, 2)
         assert (program.run(codes, residual) == expected).all()
         program.free()
+        if len(program.commands) > 1:  # the weights do not fit at once
+            return
         found, said = (run(device, 0, name, layer, 3) for device in (rtl, emulator))
         assert found.start[0].tolist() == said.start[0].tolist()
         assert found.end[0].tolist() == said.end[0].tolist()
