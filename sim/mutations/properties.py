@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fpga_rt.contract.static_region import PartitionState, partition_register
+import numpy as np
+
+from fpga_rt.arch.packets import Opcode, Register, type1
+from fpga_rt.contract.static_region import (
+    ConfigurationError,
+    PartitionState,
+    SequencerError,
+    partition_register,
+)
+from fpga_rt.device.memory import DRAM_BASE
 from fpga_rt.errors import DeviceError
 from sim.mutations.rig import MODULES, Rig
 
@@ -19,6 +28,7 @@ GARBAGE = "garbage reached the static side"
 WRONG_RESULT = "wrong result"
 CRC_MISSED = "a wrong CRC was taken for a good load"
 GOOD_REFUSED = "a good swap did not go well"
+WRONG_CODE = "a fault was given another code"
 BROKEN_OFF = "the simulation broke off"
 _POLLS = 40
 
@@ -98,11 +108,50 @@ def a_wrong_crc_is_an_error(rig: Rig) -> Iterator[str]:
             yield f"{CRC_MISSED}: a flip in word {at} gave error {error}, partition {_named(state)}"
 
 
+def every_fault_has_its_code(rig: Rig) -> Iterator[str]:
+    """A load that cannot be done ends with the error that the contract names for its reason."""
+    good = rig.stream_of(0)
+    (at,) = np.flatnonzero(good == type1(Register.IDCODE, 1))
+    foreign, broken, refused = good.copy(), good.copy(), good.copy()
+    foreign[at + 1] ^= 1
+    broken[-100] ^= 1
+    refused[at] = type1(Register.IDCODE, 1, Opcode.READ)
+    streams = {
+        ConfigurationError.IDCODE: foreign,
+        ConfigurationError.CRC: broken,
+        ConfigurationError.FORBIDDEN: refused,
+        ConfigurationError.INCOMPLETE: good[: len(good) // 2],
+        ConfigurationError.PARTITION: rig.stream_of(1),
+    }
+    for expected, words in streams.items():
+        yield from _unexpected(rig.load(0, words), expected)
+    rig.begin(good)  # no partition is LOADING
+    yield from _unexpected(rig.await_load()["error"], ConfigurationError.PARTITION)
+    rig.partition(0, "load", begin=1)
+    rig.begin(good, source=DRAM_BASE - (1 << 20))
+    yield from _unexpected(rig.await_load()["error"], ConfigurationError.BUS)
+    rig.partition(0, "load", fail=1)
+    rig.system.poke("pcap_owns", 1)
+    yield from _unexpected(rig.load(0, good), ConfigurationError.PORT)
+    rig.system.poke("pcap_owns", 0)
+    if rig.compute(0, 40):
+        yield f"{WRONG_CODE}: a program of a failed partition ended well"
+    error = rig.read("sequencer_status")["error"]
+    if error != SequencerError.PARTITION:
+        yield f"{WRONG_CODE}: a program of a failed partition ended with error {error}"
+
+
+def _unexpected(error: int, expected: ConfigurationError) -> Iterator[str]:
+    if error != expected:
+        yield f"{WRONG_CODE}: error {error}, expected {expected.value} ({expected.name})"
+
+
 PROPERTIES: tuple[Property, ...] = (
     a_good_swap_goes_well,
     garbage_stays_out,
     results_do_not_depend_on_the_past,
     a_wrong_crc_is_an_error,
+    every_fault_has_its_code,
 )
 
 
