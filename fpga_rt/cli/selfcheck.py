@@ -25,8 +25,10 @@ from fpga_rt.cli.options import (
 from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.selfcheck_text import report_text
 from fpga_rt.deployment.atomic_file import write_atomically
+from fpga_rt.device import registry
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Device
-from fpga_rt.errors import ArtifactError
+from fpga_rt.errors import ArtifactError, DeviceError
 from fpga_rt.modules.module import Module
 from fpga_rt.modules.registry import modules, named
 from fpga_rt.selfcheck.bitstreams import Candidate, built, simulated
@@ -82,6 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     chosen = modules() if arguments.modules is None else named(arguments.modules)
     report = Report(target, arguments.device, _command(arguments), _now())
+    report.findings = _findings(arguments.device, target)
     checks = Checks()
     try:
         device = checks.run("open", lambda: _open(arguments, target))
@@ -93,6 +96,14 @@ def run(arguments: argparse.Namespace) -> None:
         _write(arguments, report, output)
     if checks.failure is not None:
         raise checks.failure
+
+
+def _findings(name: str, target: Board) -> Sequence[Finding]:
+    """Return what a device finds of what it needs; none of an unknown one, which does not open."""
+    try:
+        return registry.diagnose(name, target).findings
+    except DeviceError:
+        return ()
 
 
 def _open(arguments: argparse.Namespace, target: Board) -> tuple[Device, str]:

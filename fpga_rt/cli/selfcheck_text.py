@@ -22,6 +22,11 @@ def _lines(report: Report) -> Iterator[str]:
         said = f"{report.capabilities.clock} clock, {report.capabilities.origin}"
     yield f"Self-check of {report.device} as {report.board.name} ({report.board.title}), {said}"
     yield f"  {report.measured}, {report.command}"
+    if report.findings:
+        yield ""
+        yield "Found before it was opened"
+        rows = [(f.state, f.subject, f.found, f.remedy) for f in report.findings]
+        yield indented(table(("state", "what", "found", "what to do"), "<<<<", rows))
     yield ""
     yield indented(table(("result", "check", "found"), "<<<", list(_checks(report))))
     if report.swaps:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 from fpga_rt import __version__
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.measurements import Figure, Measurements
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Capabilities
 from fpga_rt.selfcheck.checks import Check
 from fpga_rt.selfcheck.swaps import Swap
@@ -52,6 +53,7 @@ class Report:
         command: that was run.
         measured: when, ISO 8601.
         capabilities: of the device, None when it could not be opened.
+        findings: what the device found of what it needs, before it was opened.
         checks: in the order in which they ended.
         swaps: every load that brought its module.
         values: figures by name, value and unit.
@@ -62,6 +64,7 @@ class Report:
     command: str
     measured: str
     capabilities: Capabilities | None = None
+    findings: Sequence[Finding] = ()
     checks: Sequence[Check] = ()
     swaps: list[Swap] = field(default_factory=list)
     values: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -100,6 +103,7 @@ class Report:
             "clock": self.capabilities.clock if self.capabilities else None,
             "origin": self.capabilities.origin if self.capabilities else None,
             "assumptions": list(self.capabilities.assumptions) if self.capabilities else [],
+            "findings": [asdict(finding) | {"state": finding.state} for finding in self.findings],
             "checks": [
                 {
                     "name": check.name,

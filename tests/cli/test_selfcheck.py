@@ -9,6 +9,7 @@ import pytest
 
 from fpga_rt import api
 from fpga_rt.arch.boards import board
+from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.faults import WrongModule
 from fpga_rt.device.interface import Device, Pending, Staged
@@ -114,6 +115,34 @@ def test_a_device_that_cannot_be_opened_leaves_a_report(cli: Cli) -> None:
     assert "device pynq cannot be used here" in report["checks"][0]["detail"]
     assert report["figures"] == []
     assert not Path("pynq-z2.selfcheck.json").exists()
+
+
+def test_a_report_has_what_the_device_needs_of_the_machine(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gets the report has not the machine, so all that it lacks must be in there."""
+    found = (
+        Finding("kernel", "Linux version 5.15.19-xilinx"),
+        Finding("interrupt of programs", "no UIO device", "add one", required=False),
+        Finding("contiguous memory", "neither u-dma-buf nor PYNQ", "modprobe u-dma-buf"),
+    )
+    monkeypatch.setattr(Emulator, "diagnose", staticmethod(lambda board: found), raising=False)
+    answer = cli("selfcheck", "--modules", "clamp_8")
+    assert answer.code == 0
+    lines = [" ".join(line.split()) for line in answer.out.splitlines()]
+    at = lines.index("Found before it was opened")
+    assert lines[at + 1] == "state what found what to do"
+    assert lines[at + 3 : at + 6] == [
+        "ok kernel Linux version 5.15.19-xilinx",
+        "optional interrupt of programs no UIO device add one",
+        "missing contiguous memory neither u-dma-buf nor PYNQ modprobe u-dma-buf",
+    ]
+    findings = json.loads(Path("pynq-z2.selfcheck.json").read_text())["findings"]
+    assert findings[2] == {
+        "subject": "contiguous memory", "found": "neither u-dma-buf nor PYNQ",
+        "remedy": "modprobe u-dma-buf", "required": True, "state": "missing",
+    }  # fmt: skip
+    assert [one["state"] for one in findings] == ["ok", "optional", "missing"]
 
 
 def test_an_interrupted_check_leaves_what_it_found(
