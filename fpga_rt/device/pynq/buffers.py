@@ -27,6 +27,7 @@ from fpga_rt.errors import DeviceError
 
 _CLASSES = ("u-dma-buf", "udmabuf")
 """Of the driver since 2.0, and before."""
+_UDMABUF_NAME = "fpga_rt"
 _PYNQ_BYTES = 8192
 """What a PYNQ buffer has at least, to lie where 32 bits reach."""
 
@@ -240,11 +241,11 @@ def open_memory(kernel: Kernel) -> BufferMemory:
     """Return the memory there is: a u-dma-buf device, else what PYNQ allocates.
 
     Raises:
-        DeviceError: there is neither.
+        DeviceError: there is neither, or it is not known which u-dma-buf device is this one's.
     """
-    for kind in _CLASSES:
-        for entry in kernel.listed(kind):
-            return UdmabufMemory(kernel, entry)
+    entry = _udmabuf(kernel)
+    if entry is not None:
+        return UdmabufMemory(kernel, entry)
     try:
         from pynq import allocate
     except ImportError as error:
@@ -253,6 +254,23 @@ def open_memory(kernel: Kernel) -> BufferMemory:
             " PYNQ is here; `modprobe u-dma-buf udmabuf0=67108864`, or pip install 'fpga-rt[pynq]'"
         ) from error
     return PynqMemory(allocate, _contiguous_bytes(kernel))
+
+
+def _udmabuf(kernel: Kernel) -> Path | None:
+    """Return the u-dma-buf device that is named for this, or the only one; None without any.
+
+    Raises:
+        DeviceError: there are several: whoever has the others would find other bytes in them.
+    """
+    found = [entry for kind in _CLASSES for entry in kernel.listed(kind)]
+    named = [entry for entry in found if entry.name == _UDMABUF_NAME]
+    if len(named or found) > 1:
+        raise DeviceError(
+            f"{len(found)} u-dma-buf devices are here: {', '.join(one.name for one in found)};"
+            f" expected one, or one named {_UDMABUF_NAME}: give it `device-name ="
+            f' "{_UDMABUF_NAME}"` in the device tree, or unload the others'
+        )
+    return next(iter(named or found), None)
 
 
 def _contiguous_bytes(kernel: Kernel) -> int:

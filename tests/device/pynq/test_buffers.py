@@ -16,22 +16,22 @@ from fpga_rt.errors import DeviceError
 BASE, SIZE, PYNQ_SIZE = 0x1E90_0000, 4096, 1 << 16
 
 
-def udmabuf(root: Path, kind: str = "u-dma-buf", coherent: int = 0) -> Path:
+def udmabuf(root: Path, kind: str = "u-dma-buf", coherent: int = 0, name: str = "udmabuf0") -> Path:
     """Make the files of a device, and return its folder in /sys/class."""
-    folder = root / "sys/class" / kind / "udmabuf0"
+    folder = root / "sys/class" / kind / name
     folder.mkdir(parents=True)
-    (root / "dev").mkdir()
-    (root / "dev/udmabuf0").write_bytes(b"\xaa" * SIZE)
+    (root / "dev").mkdir(exist_ok=True)
+    (root / "dev" / name).write_bytes(b"\xaa" * SIZE)
     properties = {
         "driver_version": "1.4.2\n",
         "phys_addr": f"{BASE:#x}\n",
         "size": f"{SIZE}\n",
         "dma_coherent": f"{coherent}\n",
     }
-    for name, value in properties.items():
-        (folder / name).write_text(value)
-    for name in ("sync_for_cpu", "sync_for_device"):
-        (folder / name).write_text("")
+    for file, value in properties.items():
+        (folder / file).write_text(value)
+    for file in ("sync_for_cpu", "sync_for_device"):
+        (folder / file).write_text("")
     return folder
 
 
@@ -54,6 +54,20 @@ def test_a_udmabuf_device_is_divided(tmp_path: Path, kind: str) -> None:
     with pytest.raises(DeviceError, match="device memory is full"):
         memory.allocate(SIZE)
     memory.close()
+
+
+def test_of_several_udmabuf_devices_the_one_named_for_it_is_taken(tmp_path: Path) -> None:
+    for name in ("camera", "udmabuf1"):
+        udmabuf(tmp_path, name=name)
+    message = r"2 u-dma-buf devices are here: camera, udmabuf1; expected one, or one named fpga_rt"
+    with pytest.raises(DeviceError, match=message):
+        open_memory(Kernel(tmp_path))
+    udmabuf(tmp_path, name="fpga_rt")
+    memory = open_memory(Kernel(tmp_path))
+    memory.allocate(100)
+    memory.close()
+    cleared = {path.name for path in (tmp_path / "dev").iterdir() if path.read_bytes()[:1] == b"\0"}
+    assert cleared == {"fpga_rt"}
 
 
 def test_flush_and_invalidate_name_the_range(tmp_path: Path) -> None:
