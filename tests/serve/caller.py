@@ -63,7 +63,7 @@ class Calls:
 
 
 def _one(call: Callable[..., Any], make: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda **fields: call(make(**fields), timeout=20)
+    return lambda timeout=20.0, **fields: call(make(**fields), timeout=timeout)
 
 
 def _streamed(call: Callable[..., Any], make: Callable[..., Any]) -> Callable[..., Any]:
