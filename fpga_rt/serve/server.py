@@ -209,7 +209,8 @@ def _handler(
 def _of_whole_streams(action: Callable[..., Any]) -> Callable[..., Any]:
     """Have an action that reads a stream to its end fail when the end is that of the client.
 
-    gRPC may show the end of messages a moment before it shows that the call was cancelled.
+    gRPC may show the end of messages a moment before it shows that the call was cancelled, so this
+    waits a moment: a client whose end is shown later still has had its whole messages taken.
     """
 
     def whole(requests: Iterable[Any], context: Any) -> Iterator[Any]:  # noqa: ANN401 - as above

@@ -1,8 +1,8 @@
 """The four services of PYNQ.remote on a simulated board.
 
 Where a response has a field for it, an error is told there, as the client's own exceptions expect;
-elsewhere as the status of the call. A call that streams to the board takes effect at its end, so a
-client that is gone in the middle of it has changed nothing.
+elsewhere as the status of the call. A call that streams to the board takes effect at its end, and
+not if the client is seen to be gone by then.
 """
 
 from __future__ import annotations
