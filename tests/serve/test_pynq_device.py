@@ -23,6 +23,46 @@ from tests.serve.streams import ADD, TARGET, foreign_design, loopback_design
 NOTEBOOK = ROOT / "examples" / "pynq_remote" / "pynq_without_a_board.ipynb"
 
 
+_IN_PROCESS = """
+import gc, json, sys
+import numpy as np
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.errors import FpgaRtError
+from fpga_rt.serve.pynq_device import attach
+
+folder, loopback, full, region, old, module = sys.argv[1:]
+sys.path.insert(0, folder)
+import pynq_program
+
+pynq_program.upload = lambda partial: None  # in process, PYNQ's own download is complete
+board = attach(Emulator("pynq-z2", memory_bytes=1 << 20), [loopback, full, region])
+import pynq
+try:
+    pynq.Overlay(old)
+except FpgaRtError as error:
+    found = {"old": str(error)}
+found |= pynq_program.with_dma(loopback)
+found |= pynq_program.with_static_region(board.overlay, module)
+found |= pynq_program.with_foreign_design(full, region)
+
+for _ in range(20):  # 10 MB through 1 MB of memory: what is collected is free
+    pynq.allocate((1 << 17,), np.uint32)[:] = 1
+    gc.collect()
+twice = pynq.allocate((1 << 17,), np.uint32)
+for _ in range(2):  # freed by hand, and again when it is collected
+    twice.freebuffer()
+try:
+    pynq.MMIO(0x5000_0000, 16).read()
+except FpgaRtError as error:
+    found["nothing"] = str(error)
+board.detach()
+board.detach()
+found["active"] = "_active_device" in vars(pynq.Device)
+print(json.dumps(found))
+"""
+"""A program on the simulated board; its arguments are the folder of `pynq_program`, and files."""
+
+
 def test_without_pynq_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynq.pl_server.device", None)
     monkeypatch.setitem(sys.modules, "pynq", None)
@@ -43,43 +83,8 @@ def test_the_program_for_pynq_remote_runs_in_process(tmp_path: Path, data_dir: P
     module = tmp_path / "add_8.bit"
     stream = simulation_bitstream(TARGET.device, TARGET.partitions[0], ADD.module_id)
     module.write_bytes(bit_file(stream, "add_8", "7z020clg400", partial=True))
-    script = f"""
-import gc, json, sys
-import numpy as np
-from fpga_rt.device.emulator import Emulator
-from fpga_rt.errors import FpgaRtError
-from fpga_rt.serve.pynq_device import attach
-
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-import pynq_program
-
-pynq_program.upload = lambda partial: None  # in process, PYNQ's own download is complete
-board = attach(Emulator("pynq-z2", memory_bytes=1 << 20), {[str(loopback), str(full), str(region)]})
-import pynq
-try:
-    pynq.Overlay({str(old)!r})
-except FpgaRtError as error:
-    old = str(error)
-found = {{"old": old}} | pynq_program.with_dma({str(loopback)!r})
-found |= pynq_program.with_static_region(board.overlay, {str(module)!r})
-found |= pynq_program.with_foreign_design({str(full)!r}, {str(region)!r})
-
-for _ in range(20):  # 10 MB through 1 MB of memory: what is collected is free
-    pynq.allocate((1 << 17,), np.uint32)[:] = 1
-    gc.collect()
-twice = pynq.allocate((1 << 17,), np.uint32)
-for _ in range(2):  # freed by hand, and again when it is collected
-    twice.freebuffer()
-try:
-    pynq.MMIO(0x5000_0000, 16).read()
-except FpgaRtError as error:
-    found["nothing"] = str(error)
-board.detach()
-board.detach()
-found["active"] = "_active_device" in vars(pynq.Device)
-print(json.dumps(found))
-"""
-    found = json.loads(run("3.1.2", "", "-c", script))
+    places = (Path(__file__).parent, loopback, full, region, old, module)
+    found = json.loads(run("3.1.2", "", "-c", _IN_PROCESS, *places))
     assert found.pop("clock_mhz") == pytest.approx(1000 / 7, abs=1e-3)
     assert "old.hwh calls its regions (gpio_0) RBD, as Vivado 2018.3 did" in found.pop("old")
     assert found.pop("nothing").startswith("nothing answers at 0x50000000: design gpio_pr")
