@@ -243,7 +243,7 @@ def open_memory(kernel: Kernel) -> BufferMemory:
     Raises:
         DeviceError: there is neither, or it is not known which u-dma-buf device is this one's.
     """
-    entry = _udmabuf(kernel)
+    entry = udmabuf(kernel)
     if entry is not None:
         return UdmabufMemory(kernel, entry)
     try:
@@ -256,7 +256,7 @@ def open_memory(kernel: Kernel) -> BufferMemory:
     return PynqMemory(allocate, _contiguous_bytes(kernel))
 
 
-def _udmabuf(kernel: Kernel) -> Path | None:
+def udmabuf(kernel: Kernel) -> Path | None:
     """Return the u-dma-buf device that is named for this, or the only one; None without any.
 
     Raises:

@@ -9,7 +9,9 @@ from pathlib import Path
 from fpga_rt.arch.boards import Board
 from fpga_rt.device.diagnosis import Finding, file_finding
 from fpga_rt.device.pynq import overlay
+from fpga_rt.device.pynq.buffers import udmabuf
 from fpga_rt.device.pynq.kernel import MACHINE, Kernel
+from fpga_rt.errors import DeviceError
 
 _AS_ROOT = "run it as root: sudo fpga-rt ..."
 _VENDOR_KERNEL = (
@@ -95,18 +97,20 @@ def _registers(kernel: Kernel) -> Finding:
 
 def _memory(kernel: Kernel) -> Finding:
     subject, load = "contiguous memory", "modprobe u-dma-buf udmabuf0=67108864"
-    for kind in ("u-dma-buf", "udmabuf"):
-        for entry in kernel.listed(kind):
-            size = _first_line(entry / "size") or "0"
-            release = _first_line(kernel.root / "sys/module/u_dma_buf/version") or "unknown version"
-            finding = file_finding(subject, kernel.node(entry), load, _AS_ROOT)
-            return Finding(
-                subject, f"{entry.name}, {int(size) >> 20} MiB, {release}: {finding.found}",
-                finding.remedy,
-            )  # fmt: skip
-    found = overlay.installed()
-    if found:
-        return Finding(subject, f"no u-dma-buf; pynq.allocate of PYNQ {found}")
+    try:
+        entry = udmabuf(kernel)
+    except DeviceError as error:
+        found, _, remedy = str(error).partition("; ")
+        return Finding(subject, found, remedy)
+    if entry is not None:
+        size = _first_line(entry / "size") or "0"
+        release = _first_line(kernel.root / "sys/module/u_dma_buf/version") or "unknown version"
+        finding = file_finding(subject, kernel.node(entry), load, _AS_ROOT)
+        text = f"{entry.name}, {int(size) >> 20} MiB, {release}: {finding.found}"
+        return Finding(subject, text, finding.remedy)
+    installed = overlay.installed()
+    if installed:
+        return Finding(subject, f"no u-dma-buf; pynq.allocate of PYNQ {installed}")
     return Finding(subject, "neither u-dma-buf nor PYNQ", load)
 
 

@@ -54,6 +54,11 @@ class PcapLoad:
             self.failure = None
         except (DeviceError, ArtifactError) as error:
             self.failure = error
+        except Exception as error:  # noqa: BLE001 - the thread goes on for the loads to come
+            self.failure = DeviceError(
+                f"the load of {self.file.name} met {type(error).__name__}: {error}; look at"
+                " `dmesg`, then load again"
+            )
         finally:
             self.ended_ps = now_ps()
             self._running.release()

@@ -65,6 +65,14 @@ def test_a_board_on_which_nothing_is_missing(root: Path) -> None:
     assert "MiB free" in findings["staged bitstreams"].found
 
 
+def test_of_several_udmabuf_devices_none_is_taken(root: Path) -> None:
+    (root / "sys/class/u-dma-buf/camera").mkdir()
+    memory = found(root)["contiguous memory"]
+    assert memory.state == "missing"
+    assert memory.found == "2 u-dma-buf devices are here: camera, udmabuf0"
+    assert memory.remedy.startswith("expected one, or one named fpga_rt: give it `device-name")
+
+
 def test_nothing_is_changed(root: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     found(root)
