@@ -29,7 +29,7 @@ def test_the_static_region_is_loaded_before_the_modules(
 
         def on_the_standin(name: str, target: Board, **options: Any) -> Device:  # noqa: ANN401 - as of `open_device`
             assert name == "pynq"
-            device = Pynq(target, kernel=running.kernel, **options)
+            device = Pynq(target, kernel=running.kernel, simulation_bitstreams=True, **options)
             device.open()
             return device
 

@@ -236,6 +236,8 @@ def test_the_port_is_probed_before_memory_turns_out_to_be_missing(
 
 def test_a_start_while_a_load_runs_is_refused_and_shown(device: Device) -> None:
     """Whose load it was that ended is not known then, so the host takes none for good."""
+    if device.capabilities.clock == "wall":
+        pytest.skip("on the wall clock the load may end before the second start")
     staged = stage(device, 0, module_named("add_8"))
     device.decouple(0)
     pending = device.begin_load(0, staged, "icap")
