@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -83,9 +83,9 @@ class Page:
 
     def _read(self) -> Json:
         """Return the next message, noting what it says of errors and requests."""
-        deadline = time.monotonic() + _DEADLINE_S
         while b"\0" not in self._rest:
-            assert time.monotonic() < deadline, "the browser does not answer"
+            ready, _, _ = select.select([self._from], [], [], _DEADLINE_S)
+            assert ready, f"the browser has said nothing for {_DEADLINE_S:g} s"
             data = os.read(self._from, 1 << 16)
             assert data, f"the browser ended with {self._process.poll()}"
             self._rest += data
