@@ -33,8 +33,7 @@ from fpga_rt.device.pynq.kernel import MACHINE, Kernel, reported
 from fpga_rt.device.pynq.lock import FpgaLock
 from fpga_rt.device.pynq.opened import DRAIN_S, OpenedBoard
 from fpga_rt.device.pynq.pcap_load import PcapLoad, PcapLoader
-from fpga_rt.device.register_access import PS_PER_S
-from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
+from fpga_rt.device.wall_clock import WallClockDevice
 from fpga_rt.errors import ArtifactError, DeviceError, ReconfigurationError
 
 BASE_ADDRESS = {"7-series": 0x4000_0000, "UltraScale+": 0xA000_0000}
@@ -50,7 +49,7 @@ _INTERRUPT_SLICE_S = 0.1
 """How long a lost interrupt goes unnoticed."""
 
 
-class Pynq(RegisterDevice):
+class Pynq(WallClockDevice):
     """A Zynq board (PYNQ-Z2, KV260, ...): fpga_manager, /dev/mem or UIO, u-dma-buf; on the board.
 
     Port `pcap` is the kernel's, port `icap` the static region's own controller; a load takes the
@@ -127,10 +126,6 @@ class Pynq(RegisterDevice):
     def diagnose(board: Board) -> Iterable[Finding]:
         """Return what is there of what the device needs, for `fpga-rt doctor`."""
         return diagnosis.diagnose(board, Kernel())
-
-    def now_ps(self) -> int:
-        """Return the monotonic clock of the processor."""
-        return time.monotonic_ns() * 1000
 
     def read32(self, offset: int) -> int:
         """Read a register of the static region.
@@ -215,7 +210,7 @@ class Pynq(RegisterDevice):
         return super().begin_load(partition, staged, port)
 
     def submit(self, submission: Submission) -> Pending:
-        """Write the header to device memory and ring the doorbell; see `RegisterDevice.submit`.
+        """Write the header to device memory and ring the doorbell; see `WallClockDevice.submit`.
 
         Raises:
             DeviceError: a submission is in flight.
@@ -223,10 +218,7 @@ class Pynq(RegisterDevice):
         self._require_open()
         self._require_idle("program")
         self._opened.waiter.arm()
-        pending = super().submit(submission)
-        self._rings = pending.partitions
-        self._rang_ps = self._looked_ps = self.now_ps()
-        return pending
+        return super().submit(submission)
 
     def _connect(self) -> None:
         self._check_machine()
@@ -355,20 +347,7 @@ class Pynq(RegisterDevice):
                 " nothing can stop; wait for it, or restart the board"
             )
 
-    def _await(self, pending: tuple[Pending, ...], deadline_ps: int) -> Ended | None:
-        ordered = sorted(pending, key=lambda one: one.kind)  # a load before a program
-        while True:
-            for one in ordered:
-                ended_ps = self._ended_ps(one)
-                if ended_ps is not None:
-                    return Ended(one, ended_ps)
-            left_s = (deadline_ps - self.now_ps()) / PS_PER_S
-            if left_s <= 0:
-                return None
-            self._look_away(ordered, left_s)
-
     def _look_away(self, pending: Sequence[Pending], left_s: float) -> None:
-        """Let the processor do something else until one of these may have ended."""
         kinds = {one.kind for one in pending}
         if kinds == {"program"}:
             self._opened.waiter.wait(min(left_s, _INTERRUPT_SLICE_S))
@@ -378,12 +357,7 @@ class Pynq(RegisterDevice):
         else:
             time.sleep(min(left_s, POLL_S))
 
-    def _ended_ps(self, pending: Pending) -> int | None:
-        """Return when something ended as far as the host can tell, None while it has not."""
-        if not isinstance(pending, LoadPending):
-            done = STATIC_REGION["sequencer_status"].unpack(self._read("sequencer_status"))["done"]
-            self._looked_ps = self.now_ps()
-            return self.now_ps() if done else None
+    def _load_ended_ps(self, pending: LoadPending) -> int | None:
         if self._pcap is not None:
             return max(self._pcap.ended_ps, pending.port_started_ps) if self._pcap.done else None
         status = STATIC_REGION["configuration_status"].unpack(self._read("configuration_status"))
@@ -433,9 +407,6 @@ class Pynq(RegisterDevice):
         setup_ps = max(0, began_ps - pending.port_started_ps)
         transfer_ps = ended_ps - pending.port_started_ps - setup_ps
         return {"setup": setup_ps, "transfer": transfer_ps, "contention": 0}
-
-    def _program_report(self) -> ProgramReport:
-        return ProgramReport(dict.fromkeys(self._rings, (self._rang_ps, self._looked_ps)), None)
 
     def _load_detail(self) -> str:
         if self._pcap is not None:

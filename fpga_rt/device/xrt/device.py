@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,7 @@ from fpga_rt.contract.submission import Submission
 from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Buffer, Capabilities, Completion, Pending, Staged
 from fpga_rt.device.loads import LoadPending
-from fpga_rt.device.register_access import PS_PER_S
-from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
+from fpga_rt.device.wall_clock import WallClockDevice
 from fpga_rt.device.xrt import diagnosis, library, xclbin
 from fpga_rt.device.xrt.card import Card
 from fpga_rt.device.xrt.files import SUFFIX, XclbinFile, XclbinFolder, read
@@ -37,7 +36,7 @@ _LONGEST_LOAD_S = 60.0
 """XRT's documentation has 8 s for a U250."""
 
 
-class Xrt(RegisterDevice):
+class Xrt(WallClockDevice):
     """An Alveo card under XRT: a swap loads the xclbin of a module, `xclbins=FOLDER` has them.
 
     XRT swaps the whole User partition, so there is one partition, a program and a load exclude each
@@ -105,10 +104,6 @@ class Xrt(RegisterDevice):
     def diagnose(board: Board) -> Iterable[Finding]:
         """Return what is there of XRT, for `fpga-rt doctor`."""
         return diagnosis.diagnose(board)
-
-    def now_ps(self) -> int:
-        """Return the monotonic clock of the host."""
-        return time.monotonic_ns() * 1000
 
     def read32(self, offset: int) -> int:
         """Read a register of the static region, once a swap under way has ended.
@@ -189,17 +184,14 @@ class Xrt(RegisterDevice):
         return super().begin_load(partition, staged, port)
 
     def submit(self, submission: Submission) -> Pending:
-        """Ring the doorbell; see `RegisterDevice.submit`.
+        """Ring the doorbell; see `WallClockDevice.submit`.
 
         Raises:
             DeviceError: a submission or a load is in flight.
         """
         self._require_open()
         self._require_idle("load")
-        pending = super().submit(submission)
-        self._rings = pending.partitions
-        self._rang_ps = self._looked_ps = self.now_ps()
-        return pending
+        return super().submit(submission)
 
     def _connect(self) -> None:
         found = self._library or library.load()
@@ -248,25 +240,12 @@ class Xrt(RegisterDevice):
             path.write_bytes(full)
             self._card.load(read(path))
 
-    def _await(self, pending: tuple[Pending, ...], deadline_ps: int) -> Ended | None:
-        while True:
-            for one in pending:
-                ended_ps = self._ended_ps(one)
-                if ended_ps is not None:
-                    return Ended(one, ended_ps)
-            left_s = (deadline_ps - self.now_ps()) / PS_PER_S
-            if left_s <= 0:
-                return None
-            time.sleep(min(left_s, POLL_S))
+    def _look_away(self, pending: Sequence[Pending], left_s: float) -> None:
+        time.sleep(min(left_s, POLL_S))
 
-    def _ended_ps(self, pending: Pending) -> int | None:
-        """Return when something ended as far as the host can tell, None while it has not."""
-        if isinstance(pending, LoadPending):
-            swap = self._swap
-            return max(swap.ended_ps, pending.port_started_ps) if swap and swap.done else None
-        done = STATIC_REGION["sequencer_status"].unpack(self._read("sequencer_status"))["done"]
-        self._looked_ps = self.now_ps()
-        return self.now_ps() if done else None
+    def _load_ended_ps(self, pending: LoadPending) -> int | None:
+        swap = self._swap
+        return max(swap.ended_ps, pending.port_started_ps) if swap and swap.done else None
 
     def _start_processor_port(self, buffer: Buffer, port: str) -> None:
         if self._file is None:  # LoadingDevice has checked that it is staged
@@ -306,9 +285,6 @@ class Xrt(RegisterDevice):
 
     def _port_phases(self, pending: LoadPending, ended_ps: int) -> dict[str, int]:
         return {"setup": 0, "transfer": ended_ps - pending.port_started_ps, "contention": 0}
-
-    def _program_report(self) -> ProgramReport:
-        return ProgramReport(dict.fromkeys(self._rings, (self._rang_ps, self._looked_ps)), None)
 
     def _load_detail(self) -> str:
         return str(self._swap.failure if self._swap is not None else None)
