@@ -159,7 +159,7 @@ def test_another_register_map(
         package = make_package(base, target, 2, owner)
     error = _refusal(store, package)
     assert error.reason == "contract"
-    assert "for register map 0x12345678 and archives of version 1, this device has" in str(error)
+    assert "for register map 0x12345678 and archives of version 2, this device has" in str(error)
 
 
 def test_a_package_that_leads_elsewhere(
