@@ -104,7 +104,7 @@ class IsolationProperties(Component):
         }
         for name, rule in checks.items():
             past.check(rule, f"partition {index}: {name}")
-        taken = past(loading & (runs | self.start))
+        taken = past(loading & (runs | (self.start & ~self.abort)))  # an abort beats a start
         gave_up = taken & past(runs | design.resting) & ~runs
         fails = gave_up & (design.state == ConfigurationState.FAILED)
         past.check(~fails | failed, f"partition {index}: a load that fails leaves it failed")
