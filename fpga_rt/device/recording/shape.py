@@ -105,11 +105,13 @@ def by_number(inner: Check) -> Check:
 def rows(value: Any, what: str) -> None:  # noqa: ANN401 - see `a`
     """Check that a value is a table of whole numbers: rows of one length."""
     a(list)(value, what)
-    try:
-        array = np.array(value)
-    except ValueError:  # rows of several lengths
-        raise _other(value, what, "rows of one length") from None
-    if array.ndim != 2 or (array.size and array.dtype.kind != "i"):
+    for row in value:
+        if not isinstance(row, list) or any(type(number) is not int for number in row):
+            raise _other(value, what, "rows of whole numbers")
+    if len({len(row) for row in value}) > 1:
+        raise _other(value, what, "rows of one length")
+    array = np.array(value)
+    if array.ndim != 2 or (array.size and array.dtype.kind != "i"):  # none, or beyond 64 bits
         raise _other(value, what, "rows of whole numbers")
 
 
