@@ -16,8 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from amaranth.back import rtlil
-from amaranth.hdl import Value
+from amaranth.hdl import ClockDomain, Fragment, Value
 from amaranth.hdl._ir import PortDirection  # `convert` wants it, no public module has it
+from amaranth.hdl._xfrm import DomainCollector
 from amaranth.lib.wiring import Component, Flow
 
 from fpga_rt.errors import ToolchainError
@@ -54,7 +55,24 @@ def to_rtlil(component: Component, name: str) -> str:
         port: (value, PortDirection.Input if flow is Flow.In else PortDirection.Output)
         for port, (value, flow) in port_names(component).items()
     }
-    return _Sharing(rtlil.convert(component, name=name, ports=ports, emit_src=False)).text()
+    fragment = Fragment.get(component, None)
+    for domain in _missing_domains(fragment):
+        fragment.add_domains(domain)
+        for signal in (domain.clk, domain.rst):
+            ports[signal.name] = (signal, PortDirection.Input)
+    return _Sharing(rtlil.convert(fragment, name=name, ports=ports, emit_src=False)).text()
+
+
+def _missing_domains(fragment: Fragment) -> list[ClockDomain]:
+    """Return the domains that a design uses and leaves to its surroundings, by name.
+
+    Amaranth would add them itself, in the order of a set, which differs from process to process:
+    the Verilog, and with it every digest of a design, would too.
+    """
+    collector = DomainCollector()
+    collector(fragment)
+    missing = collector.used_domains - collector.defined_domains - {"comb"}
+    return [ClockDomain(name) for name in sorted(missing)]
 
 
 class _Sharing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, ClockDomain, ClockSignal, Module, Signal
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
@@ -75,6 +75,34 @@ def test_equal_instances_are_one_module() -> None:
     assert instances == [
         ("outer.first", "first"), ("outer.first", "second"), ("outer.third", "third"),
     ]  # fmt: skip
+
+
+class Clocked(Component):
+    """Counts in each of several clock domains; inside, one more domain that it makes itself."""
+
+    names = ("sync", "icap", "video", "audio", "radio")
+
+    def __init__(self) -> None:
+        super().__init__({name: Out(4) for name in self.names})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.domains.own = ClockDomain("own")
+        m.d.comb += ClockSignal("own").eq(ClockSignal("sync"))
+        own = Signal()
+        m.d.own += own.eq(~own)
+        for name in self.names:
+            count = getattr(self, name)
+            m.d[name] += count.eq(count + own)
+        return m
+
+
+def test_ports_of_clocks_are_in_the_order_of_their_names() -> None:
+    """Not in the order of a set: what is built is found again by the digest of its Verilog."""
+    ports = re.findall(
+        r"^  wire width 1 input \d+ +\\(\w*clk)$", to_rtlil(Clocked(), "clocked"), re.M
+    )
+    assert ports == ["audio_clk", "icap_clk", "radio_clk", "clk", "video_clk"]
 
 
 class Extended(Component):
