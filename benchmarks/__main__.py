@@ -39,6 +39,7 @@ BENCHMARKS = (
     "planner",
     "schedules",
     "online",
+    "loadgen",
     "mlperf_tiny",
     "simulation",
     "nngen",

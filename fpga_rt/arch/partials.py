@@ -1,4 +1,4 @@
-"""How long a partial bitstream is: the runs of frames a region needs and what surrounds them.
+"""How long a bitstream is: the runs of frames a region needs and what surrounds them.
 
 Ref: Vivado Design Suite User Guide: Dynamic Function eXchange
 Document: UG909, Configuring the Device; RESET_AFTER_RECONFIG
@@ -46,6 +46,9 @@ _FINISH_WORDS = 20  # CRC (2), CMD DESYNC (2), NOP x16
 _PLUS_WORDS = 950  # four segments of dummies, sync, NOPs, shutdown and start, without any frame
 _PLUS_RUN_WORDS = 7  # as above without the first NOP
 _CLOCK_WRITE_WORDS = 6  # FAR (2), CMD WCFG (2), NOP, FDRI as type 1 packet
+
+_FULL_WORDS = 583  # all but frames of a full stream: 400 NOPs at its end, 100 after CMD START
+_PLUS_FULL_WORDS = 515  # the same with 20 NOPs after CMD START
 
 
 @dataclass(frozen=True)
@@ -134,6 +137,20 @@ def plain_bytes(device: Device, cells: Iterable[Cell]) -> int:
     frames = sum(run.frames + run.pads for run in region)
     words = _PROLOGUE_WORDS + _RUN_WORDS * len(region) + _FINISH_WORDS
     return frames * device.family.frame_bytes + words * BYTES_PER_WORD
+
+
+def full_bytes(device: Device) -> int | None:
+    """Return the bytes of a full, uncompressed stream; None where the geometry is unknown.
+
+    Ref: 7 Series FPGAs Configuration User Guide
+    Document: UG470, Bitstream Length: 32,364,512 bits of an XC7Z020, 16,669,920 of an XC7Z010
+    Ref: UltraScale Architecture Configuration
+    Document: UG570, Bitstream Length
+    """
+    if not device.full_stream_frames:
+        return None
+    words = _PLUS_FULL_WORDS if device.family.has_interconnect_columns else _FULL_WORDS
+    return device.full_stream_frames * device.family.frame_bytes + words * BYTES_PER_WORD
 
 
 def _ranges(columns: list[int]) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from fpga_rt.planner.requests import jobs_of, most_of, row_of
 from fpga_rt.planner.schedule import POLICIES, Load
 from fpga_rt.study.axes import Point
 from fpga_rt.study.context import Context
+from fpga_rt.study.full_bitstreams import full_bitstreams_ps, full_load_ps
 from fpga_rt.study.online import Ends, poisson, simulate
 from fpga_rt.study.optimum import optimum
 from fpga_rt.study.workload import Workload
@@ -29,7 +30,8 @@ class Figures:
     """Columns of a result; None where a point has no such figure.
 
     Times are in milliseconds. `static_ratio` is how many times as long the static design takes (of
-    a server, its p99 latency): above 1 reconfiguration pays. `gap_percent` is how far above
+    a server, its p99 latency): above 1 reconfiguration pays. `full_ms` and `full_ratio` are the
+    same of networks that change by full bitstreams (`fpga_rt.study.full_bitstreams`). `gap_percent` is how far above
     `bound_ms` the total is, and `proven` whether no schedule can be better.
     """
 
@@ -56,6 +58,8 @@ class Figures:
     static_ms: float | None = None
     static_ratio: float | None = None
     static_modules: str = ""
+    full_ms: float | None = None
+    full_ratio: float | None = None
     accepted: int | None = None
     refused_full: int | None = None
     refused_late: int | None = None
@@ -117,7 +121,25 @@ def _row(context: Context, point: Point, workload: Workload, seed: int) -> Figur
         **_times(prediction, point.batch, bound, proven),
         **_against(static_ps, prediction.total_ps),
         static_modules=" ".join(static.modules) if static else "",
+        **_against_full(context, point, names, prediction.total_ps),
     )
+
+
+def _against_full(
+    context: Context, point: Point, names: Sequence[str], got_ps: int
+) -> dict[str, Any]:
+    """Return the figures of a full bitstream for each network, where several take turns."""
+    if len(set(names)) < 2:
+        return {}
+
+    def alone_ps(name: str) -> int | None:
+        design = context.static(point, [name], [1.0])
+        return design.latencies_ps[0] if design else None
+
+    ratio = point.bitstream if isinstance(point.bitstream, float) else 1.0
+    load_ps = full_load_ps(context.board(point), ratio)
+    full_ps = full_bitstreams_ps(names, load_ps, alone_ps)
+    return {"full_ms": full_ps / 1e9, "full_ratio": full_ps / got_ps} if full_ps else {}
 
 
 def _times(prediction: Prediction, batch: int, bound_ps: int, proven: bool) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """MLPerf LoadGen in front of a runtime: SingleStream and Server, by the wall clock.
 
 LoadGen measures wall time, so it measures the host's software, and the device only as far as that
-waits for it. On the emulator a run may be *paced*: an answer is held back until as much wall time
-has passed as the device's virtual clock says, so that latencies are not those of a device that
-takes no time. Where the emulator itself takes longer than that, nothing can be held back; such
-queries are counted as `slower`. None of this may be mixed with percentiles of the virtual clock.
+waits for it. On a virtual clock a run may be *paced*: an answer is held back until as much wall
+time has passed as the device's clock says, or a multiple of it, so that latencies are not those of
+a device that takes no time. Where the emulator itself takes longer than that, nothing can be held
+back; such queries are counted as `slower`. None of this may be mixed with percentiles of the
+virtual clock, which `single_stream_ps` and `server_ps` compute apart from what the device's clock
+said of each query.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from fpga_rt.errors import ArtifactError, ExecutionError, FpgaRtError, ToolchainError
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.runtime import Codes, Request, Runtime
@@ -24,6 +28,7 @@ from fpga_rt.runtime.runtime import Codes, Request, Runtime
 Scenario = Literal["SingleStream", "Server"]
 SCENARIOS: tuple[Scenario, ...] = ("SingleStream", "Server")
 SUMMARY = "mlperf_log_summary.txt"
+_PS_PER_S = 10**12
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Settings:
         expected_us: of SingleStream, about what a query takes.
         rate_hz: of Server, queries a second.
         latency_us: of Server, what 99 % of the queries must keep to.
-        paced: hold answers back to the device's clock.
+        pace: wall time that a query takes at least, in multiples of the device's time for it; 1
+            is real time, 0 holds nothing back.
     """
 
     seconds: float = 10.0
@@ -48,7 +54,7 @@ class Settings:
     expected_us: float = 1000.0
     rate_hz: float = 100.0
     latency_us: float = 15_000.0
-    paced: bool = True
+    pace: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,9 @@ class Outcome:
         valid: LoadGen's verdict.
         summary: its summary by key, as text.
         queries: that were answered.
-        slower: those for which the host took longer than the device, by its clock.
-        clock: always `wall`.
+        slower: those for which the host took longer than `pace` allows.
+        service_ps: what the device's clock says of every query, in the order of the answers.
+        clock: of everything but `service_ps`: always `wall`.
     """
 
     scenario: Scenario
@@ -69,6 +76,7 @@ class Outcome:
     summary: Mapping[str, str]
     queries: int
     slower: int
+    service_ps: Sequence[int] = ()
     clock: str = "wall"
 
     def latency_ns(self, percent: str) -> int:
@@ -104,7 +112,7 @@ def drive(
     """
     lg, settings = _library(), settings or Settings()
     folder.mkdir(parents=True, exist_ok=True)
-    served = _Served(lg, runtime, model, codes, settings.paced)
+    served = _Served(lg, runtime, model, codes, settings.pace)
     worker = threading.Thread(target=served.work, daemon=True)
     worker.start()
     sut = lg.ConstructSUT(served.issue, lambda: None)
@@ -122,7 +130,31 @@ def drive(
         raise served.error
     summary = read_summary(folder / SUMMARY)
     valid = summary.get("Result is") == "VALID"
-    return Outcome(scenario, valid, summary, served.queries, served.slower)
+    return Outcome(
+        scenario, valid, summary, served.queries, served.slower, tuple(served.service_ps)
+    )
+
+
+def single_stream_ps(service_ps: Sequence[int]) -> list[int]:
+    """Return sorted latencies of queries that come when the one before is answered."""
+    return sorted(service_ps)
+
+
+def server_ps(service_ps: Sequence[int], rate_hz: float, seed: int = 1) -> list[int]:
+    """Return sorted latencies of queries by a Poisson process, served one at a time in order.
+
+    Args:
+        service_ps: what the device takes for each.
+        rate_hz: queries a second.
+        seed: of the arrivals, which are not LoadGen's: those are of the wall clock.
+    """
+    rng = np.random.default_rng(seed)
+    arrivals = np.cumsum(rng.exponential(_PS_PER_S / rate_hz, len(service_ps)))
+    latencies, free = [], 0
+    for arrival, service in zip(map(int, arrivals), service_ps, strict=True):
+        free = max(free, arrival) + service
+        latencies.append(free - arrival)
+    return sorted(latencies)
 
 
 def read_summary(path: Path) -> dict[str, str]:
@@ -185,12 +217,13 @@ class _Served:
         runtime: Runtime,
         model: LoadedModel,
         codes: Codes,
-        paced: bool,
+        pace: float,
     ) -> None:
         self._lg, self._runtime, self._model = lg, runtime, model
-        self._codes, self._paced = codes, paced
+        self._codes, self._pace = codes, pace
         self._queue: queue.SimpleQueue[tuple[tuple[int, int], ...]] = queue.SimpleQueue()
         self.queries = self.slower = 0
+        self.service_ps: list[int] = []
         self.error: FpgaRtError | None = None
 
     def issue(self, samples: Sequence[Any]) -> None:
@@ -219,8 +252,9 @@ class _Served:
         started, now_ps = time.perf_counter(), device.now_ps()
         self._runtime.trace([Request(self._model, self._codes[index : index + 1])])
         self._runtime.clear_log()  # it would grow with every query
-        if self._paced:
-            until = started + (device.now_ps() - now_ps) / 1e12
+        self.service_ps.append(device.now_ps() - now_ps)
+        if self._pace:
+            until = started + self._pace * self.service_ps[-1] / _PS_PER_S
             self.slower += time.perf_counter() > until
             _wait_until(until, time.perf_counter)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
-from collections.abc import Callable
 from dataclasses import replace
 
 from fpga_rt.cli.description import Json, assumptions
+from fpga_rt.cli.numbers import number
 from fpga_rt.cli.options import add_calibration, add_schedule, add_source, port_of
 from fpga_rt.cli.source import deployment_of
 from fpga_rt.cli.study.budget_text import text
@@ -37,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="limit and path of an application; the options below replace parts of it",
     )  # fmt: skip
     parser.add_argument(
-        "--limit-ms", type=_number("more than 0", lambda value: value > 0), metavar="MS",
+        "--limit-ms", type=number("more than 0", lambda value: value > 0), metavar="MS",
         help="milliseconds from the request's departure to the answer's arrival",
     )  # fmt: skip
-    at_least_0 = _number("at least 0", lambda value: value >= 0)
-    whole = _number("a whole number", lambda value: value >= 0 and value == int(value))
-    above_0 = _number("more than 0", lambda value: value > 0)
+    at_least_0 = number("at least 0", lambda value: value >= 0)
+    whole = number("a whole number", lambda value: value >= 0 and value == int(value))
+    above_0 = number("more than 0", lambda value: value > 0)
     kinds = {"hops": whole, "link_mbps": above_0}
     for name, meaning in _PATH_OPTIONS.items():
         option = f"--{name.replace('_', '-')}"
@@ -61,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--rate", type=above_0, metavar="HZ", help="requests a second")
     parser.add_argument(
-        "--percentile", type=_number("between 0 and 100", lambda value: 0 < value < 100),
+        "--percentile", type=number("between 0 and 100", lambda value: 0 < value < 100),
         default=99.0, metavar="P", help="of the waits that `md1` charges, 99 by default",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -135,18 +134,3 @@ def describe(found: Budget) -> Json:
 
 def _us(time_ps: int | None) -> float | None:
     return None if time_ps is None else to_us(time_ps)
-
-
-def _number(expected: str, good: Callable[[float], bool]) -> Callable[[str], float]:
-    """Return a type of finite numbers that a condition holds for."""
-
-    def check(value: str) -> float:
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not (math.isfinite(number) and good(number)):
-            raise argparse.ArgumentTypeError(f"got {value!r}, expected a number, {expected}")
-        return number
-
-    return check

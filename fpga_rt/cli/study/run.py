@@ -26,6 +26,8 @@ _SHOWN = (
     ("gap_percent", "above\nbound %"),
     ("static_ms", "static\nms"),
     ("static_ratio", "static /\nthis"),
+    ("full_ms", "full\nms"),
+    ("full_ratio", "full /\nthis"),
 )
 
 Rows = Sequence[dict[str, str]]

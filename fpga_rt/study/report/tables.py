@@ -16,7 +16,8 @@ _SHOWN = {
     "total_ms": "total ms", "image_ms": "ms an image", "p50_ms": "p50 ms", "p90_ms": "p90 ms",
     "p99_ms": "p99 ms", "worst_ms": "worst ms", "loads": "loads", "hidden_share": "hidden %",
     "exposed_ms": "exposed ms", "gap_percent": "above bound %", "proven": "proven best",
-    "static_ms": "static ms", "static_ratio": "static / this", "accepted": "accepted",
+    "static_ms": "static ms", "static_ratio": "static / this",
+    "full_ms": "full bitstreams ms", "full_ratio": "full / this", "accepted": "accepted",
     "refused_full": "refused: full", "refused_late": "refused: late", "late": "late",
     "lost": "lost",
 }  # fmt: skip
