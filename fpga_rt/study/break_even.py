@@ -1,16 +1,25 @@
-"""Where reconfiguration starts to pay along an axis, all else being equal."""
+"""Where reconfiguration starts to pay along an axis, all else being equal, and where it loses.
+
+Results are cut into lines along every axis whose settings have an order: batch, bitstream size and
+contention by number, partitions by their area, workloads in the order of the study (request mixes,
+say). A line crosses where `static_ratio` passes 1.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from fpga_rt.study.axes import AXES, text
-from fpga_rt.study.file import Study
+from fpga_rt.study.axes import AXES
 
-_ORDERED = ("batch", "bitstream", "contention", "partitions")
-"""Axes whose values have an order, where they are numbers."""
+Row = Mapping[str, str]
+
+_NUMBERS = ("batch", "bitstream", "contention")
+_AREA, _MIX = "partitions", "workload"
+_MOST_TOLD = 16
+"""Crossings of an axis that are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +31,14 @@ class Crossing:
         before: setting of the axis, and how many times as long the static design takes there.
         after: the same of the next setting.
         others: settings of the other axes that vary.
+        point: name of the first point.
     """
 
     axis: str
     before: tuple[str, float]
     after: tuple[str, float]
     others: str
+    point: str = ""
 
     @property
     def text(self) -> str:
@@ -36,27 +47,181 @@ class Crossing:
         verb = "pays from" if second > first else "loses from"
         where = f" ({self.others})" if self.others else ""
         return (
-            f"It {verb} {self.axis} {high} on: static / reconfigured is {first:.2f} at {low},"
-            f" {second:.2f} at {high}{where}."
+            f"It {verb} {self.axis} {high} on: static / reconfigured is {_ratio(first)} at {low},"
+            f" {_ratio(second)} at {high}{where}."
         )
 
 
-def crossings(study: Study, rows: Sequence[dict[str, str]]) -> list[Crossing]:
-    """Return every crossing in rows that have a `static_ratio`."""
+@dataclass(frozen=True)
+class Line:
+    """Results along an axis, everything else being equal.
+
+    Attributes:
+        axis: that changes.
+        others: settings of the other axes that vary.
+        rows: in the order of the axis.
+    """
+
+    axis: str
+    others: str
+    rows: tuple[Row, ...]
+
+    @property
+    def ratios(self) -> list[float]:
+        """How many times as long the static design takes."""
+        return [float(row["static_ratio"]) for row in self.rows]
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """Where the better design changes."""
+        points = list(zip(self.rows, self.ratios, strict=True))
+        return [
+            Crossing(
+                self.axis, (row[self.axis], ratio), (then[self.axis], later), self.others,
+                row["point"],
+            )
+            for (row, ratio), (then, later) in itertools.pairwise(points)
+            if (ratio > 1) != (later > 1)
+        ]  # fmt: skip
+
+
+def lines(rows: Sequence[Row]) -> list[Line]:
+    """Return every line of at least two results that have a `static_ratio`."""
+    judged = [row for row in rows if row["static_ratio"]]
+    varied = [axis for axis in AXES if len({row[axis] for row in rows}) > 1]
     found = []
-    for axis in _ORDERED:
-        numbers = [v for v in study.sweep.get(axis, ()) if isinstance(v, (int, float))]
-        values = [text(value) for value in sorted(numbers)]
-        if len(values) < 2:
+    for axis in varied:
+        order = _order(axis, judged)
+        if order is None:
             continue
-        others = [a for a in AXES if a != axis and len(study.sweep.get(a, ())) > 1]
-        lines: dict[tuple[str, ...], dict[str, float]] = {}
-        for row in rows:
-            key = tuple(f"{a}={row[a]}" for a in others)
-            lines.setdefault(key, {})[row[axis]] = float(row["static_ratio"])
-        for key, ratios in lines.items():
-            along = [(value, ratios[value]) for value in values if value in ratios]
-            for before, after in itertools.pairwise(along):
-                if (before[1] > 1) != (after[1] > 1):
-                    found.append(Crossing(axis, before, after, " ".join(key)))
+        groups: dict[str, list[Row]] = {}
+        for row in judged:
+            others = " ".join(f"{other}={row[other]}" for other in varied if other != axis)
+            groups.setdefault(others, []).append(row)
+        for others, group in groups.items():
+            placed = [(place, row) for row in group if (place := order(row)) is not None]
+            ordered = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
+            if len(ordered) > 1:
+                found.append(Line(axis, others, tuple(ordered)))
     return found
+
+
+def sentences(
+    rows: Sequence[Row], refined: Callable[[Crossing], Crossing] | None = None
+) -> list[str]:
+    """Say where reconfiguration pays and where it loses.
+
+    Args:
+        rows: results without errors.
+        refined: returns a crossing with neighbours that are closer.
+    """
+    judged = [row for row in rows if row["static_ratio"]]
+    found = []
+    if judged:
+        found.append(_whole(judged))
+        along = lines(judged)
+        for axis in dict.fromkeys(line.axis for line in along):
+            found += _along([line for line in along if line.axis == axis], refined)
+    if len(judged) < len(rows):
+        found.append(
+            f"In {len(rows) - len(judged)} points no static design of the same area holds all"
+            " modules: there it runs only with reconfiguration."
+        )
+    return found + _against_full(rows)
+
+
+def _order(axis: str, rows: Sequence[Row]) -> Callable[[Row], float | None] | None:
+    """Return what sorts an axis, None for one without an order."""
+    if axis in _NUMBERS:
+        return partial(_number, axis)
+    if axis == _AREA:
+        return lambda row: _number("area_lut", row)
+    if axis == _MIX:
+        place = {name: float(i) for i, name in enumerate(dict.fromkeys(r[axis] for r in rows))}
+        return lambda row: place[row[_MIX]]
+    return None
+
+
+def _number(column: str, row: Row) -> float | None:
+    try:
+        return float(row[column])
+    except ValueError:
+        return None
+
+
+def _whole(judged: Sequence[Row]) -> str:
+    ratios = {row["point"]: float(row["static_ratio"]) for row in judged}
+    wins = sum(ratio > 1 for ratio in ratios.values())
+    worst, best = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
+    return (
+        f"Reconfiguration pays in {wins} of {len(judged)} points: the static design of the"
+        f" same area takes {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f} ({best}) times as"
+        " long."
+    )
+
+
+def _along(found: Sequence[Line], refined: Callable[[Crossing], Crossing] | None) -> Iterator[str]:
+    """Yield what the lines of one axis say."""
+    axis = found[0].axis
+    changes = [change for line in found for change in line.crossings]
+    if refined is not None and axis in _NUMBERS:
+        changes = [refined(change) for change in changes]
+    if len(changes) <= _MOST_TOLD:
+        yield from (change.text for change in changes)
+    else:
+        crossed = sum(bool(line.crossings) for line in found)
+        yield (
+            f"The better design changes along {axis} in {crossed} of {len(found)} settings of the"
+            f" rest: {', '.join(_turns(changes))}."
+        )
+    never = [line for line in found if not line.crossings]
+    for verb in ("loses", "pays"):
+        group = [line for line in never if (line.ratios[0] > 1) == (verb == "pays")]
+        if group:
+            yield _throughout(verb, group, len(found))
+
+
+def _throughout(verb: str, group: Sequence[Line], count: int) -> str:
+    """Say where one design is the better one along a whole axis."""
+    axis, (first, *_, last) = group[0].axis, group[0].rows
+    ratios = [ratio for line in group for ratio in line.ratios]
+    where = f" in {len(group)} of {count} settings of the rest" if count > 1 else ""
+    if len(group) == 1 and group[0].others:
+        where = f" ({group[0].others})"
+    return (
+        f"It {verb} at every {axis} from {first[axis]} to {last[axis]}{where}: static /"
+        f" reconfigured is {_ratio(min(ratios))} to {_ratio(max(ratios))}."
+    )
+
+
+def _turns(changes: Sequence[Crossing]) -> Iterator[str]:
+    """Yield at which settings it starts to pay, and to lose, and how often."""
+    for verb in ("pays", "loses"):
+        starts = [c.after[0] for c in changes if (c.after[1] > 1) == (verb == "pays")]
+        if not starts:
+            continue
+        try:
+            least, most = min(starts, key=float), max(starts, key=float)
+            where = least if least == most else f"some setting between {least} and {most}"
+        except ValueError:
+            where = " or ".join(dict.fromkeys(starts))
+        yield f"it {verb} from {where} on in {len(starts)}"
+
+
+def _ratio(ratio: float) -> str:
+    """Return a ratio with as many digits as show on which side of 1 it is."""
+    return f"{ratio:.2f}" if f"{ratio:.2f}" != "1.00" else f"{ratio:.4f}"
+
+
+def _against_full(rows: Sequence[Row]) -> list[str]:
+    """Say how networks that change by full bitstreams compare."""
+    ratios = {row["point"]: float(row["full_ratio"]) for row in rows if row["full_ratio"]}
+    if not ratios:
+        return []
+    wins = sum(ratio > 1 for ratio in ratios.values())
+    worst, best = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
+    return [
+        f"Against a full bitstream for each network swapped modules pay in {wins} of {len(ratios)}"
+        f" points: full bitstreams take {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f}"
+        f" ({best}) times as long."
+    ]

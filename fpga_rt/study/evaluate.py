@@ -8,9 +8,11 @@ from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
 
+from fpga_rt.arch.boards import Board
 from fpga_rt.errors import FpgaRtError, PlanningError
 from fpga_rt.planner.admission import Work
 from fpga_rt.planner.bounds import lower_bound_ps
+from fpga_rt.planner.compile import choose_partitions
 from fpga_rt.planner.predict import Prediction, predict
 from fpga_rt.planner.requests import jobs_of, most_of, row_of
 from fpga_rt.planner.schedule import POLICIES, Load
@@ -31,8 +33,9 @@ class Figures:
 
     Times are in milliseconds. `static_ratio` is how many times as long the static design takes (of
     a server, its p99 latency): above 1 reconfiguration pays. `full_ms` and `full_ratio` are the
-    same of networks that change by full bitstreams (`fpga_rt.study.full_bitstreams`). `gap_percent` is how far above
-    `bound_ms` the total is, and `proven` whether no schedule can be better.
+    same of networks that change by full bitstreams (`fpga_rt.study.full_bitstreams`). `area_lut` is
+    the area that all of them have. `gap_percent` is how far above `bound_ms` the total is, and
+    `proven` whether no schedule can be better.
     """
 
     clock: str = "virtual"
@@ -58,6 +61,7 @@ class Figures:
     static_ms: float | None = None
     static_ratio: float | None = None
     static_modules: str = ""
+    area_lut: int | None = None
     full_ms: float | None = None
     full_ratio: float | None = None
     accepted: int | None = None
@@ -121,8 +125,15 @@ def _row(context: Context, point: Point, workload: Workload, seed: int) -> Figur
         **_times(prediction, point.batch, bound, proven),
         **_against(static_ps, prediction.total_ps),
         static_modules=" ".join(static.modules) if static else "",
+        area_lut=_area_lut(board, point),
         **_against_full(context, point, names, prediction.total_ps),
     )
+
+
+def _area_lut(board: Board, point: Point) -> int:
+    """Return the LUTs of a point's partitions, which are those of its static design too."""
+    chosen = None if isinstance(point.partitions, str) else point.partitions
+    return sum(board.partitions[i].resources.lut for i in choose_partitions(board, chosen))
 
 
 def _against_full(
@@ -215,6 +226,7 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
         loads=ends.loads,
         **_against(nearest_rank(fixed, 99) if fixed else None, nearest_rank(latencies, 99)),
         static_modules=" ".join(static.modules) if static else "",
+        area_lut=_area_lut(board, point),
         accepted=ends.accepted,
         refused_full=ends.refused["full"],
         refused_late=ends.refused["late"],

@@ -1,34 +1,26 @@
 """Study files: TOML, checked in full before anything runs.
 
-An error names the file, the line and what would have been right. The library that parses TOML does
-not keep line numbers, so a key's line is found again in the text.
+An error names the file, the line and what would have been right.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from math import prod
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from fpga_rt.errors import ArtifactError, FpgaRtError, ToolchainError
+from fpga_rt.errors import FpgaRtError
 from fpga_rt.study import values
 from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, name_of
+from fpga_rt.study.toml_file import Table, TomlFile, read_text, unknown
 from fpga_rt.study.workload import KINDS, ORDERS, Workload
 
 MOST_POINTS = 1_000_000
 _TABLES = ("study", "networks", "workload", "sweep")
 _STUDY_KEYS = ("title", "seed", "exact_seconds")
 _WORKLOAD_KEYS = ("kind", "requests", "mix", "order", "rate_hz", "deadline_us", "queue")
-
-Table = dict[str, Any]
-
 
 _NETWORK_KEYS = ("model", "partitions")
 
@@ -49,6 +41,7 @@ class Study:
     """A study as its file says it.
 
     Attributes:
+        name: of the file.
         title: in prose.
         seed: of everything drawn at random.
         exact_seconds: that the policy `exact` may take for a point.
@@ -59,6 +52,7 @@ class Study:
         digest: SHA-256 of the file.
     """
 
+    name: str
     title: str
     seed: int
     exact_seconds: float
@@ -80,35 +74,15 @@ def read(path: Path, models: Path | None = None) -> Study:
         ArtifactError: the file cannot be read, or something in it is wrong or missing.
         ToolchainError: this Python has no reader of TOML.
     """
-    try:
-        data = path.read_bytes()
-        content = data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
-    return _Reader(path, content).study(models or path.parent, hashlib.sha256(data).hexdigest())
+    content = read_text(path)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return _Reader(path, content).study(models or path.parent, digest)
 
 
-def _toml() -> ModuleType:
-    try:
-        return import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    except ImportError as error:
-        raise ToolchainError(
-            "study files are TOML, which Python reads from 3.11 on; run"
-            " `pip install 'fpga-rt[study]'`"
-        ) from error
+class _Reader(TomlFile):
+    """What a study file says."""
 
-
-class _Reader:
-    """A file's text, for messages, and what it says."""
-
-    def __init__(self, path: Path, content: str) -> None:
-        self._path, self._lines = path, content.splitlines()
-        toml = _toml()
-        try:
-            self._data: Table = toml.loads(content)
-        except toml.TOMLDecodeError as error:
-            raise ArtifactError(f"{path}: {error}; study files are TOML") from error
+    tables = _TABLES
 
     def study(self, models: Path, digest: str) -> Study:
         """Return what the file says."""
@@ -125,6 +99,7 @@ class _Reader:
                 f"{count:,} points, expected at most {MOST_POINTS:,}; sweep fewer values",
             )
         return Study(
+            name=self._path.name,
             title=self._checked(("study", "title"), values.is_text, self._path.stem),
             seed=self._checked(("study", "seed"), values.natural, 1),
             exact_seconds=self._checked(("study", "exact_seconds"), values.above_zero, 2.0),
@@ -161,7 +136,7 @@ class _Reader:
             raise self._error((*at, "mix"), f"mix is {mix!r}, expected a table as {{ic = 1}}")
         for network in mix:
             if network not in networks:
-                raise self._error((*at, "mix"), _unknown("network", network, networks))
+                raise self._error((*at, "mix"), unknown("network", network, networks))
         turns = table.get("order", "turns") == "turns" and kind != "server"
         share = values.positive if turns else values.above_zero
         shares = {key: self._value((*at, "mix", key), value, share) for key, value in mix.items()}
@@ -217,72 +192,3 @@ class _Reader:
             values.check_board(name, at[-1], value)
         except FpgaRtError as error:
             raise self._error(at, str(error)) from error
-
-    def _table(self, *at: str) -> Table:
-        table: Any = self._data
-        for key in at:
-            if key not in table:
-                raise self._error(at[:-1], f"there is no table [{'.'.join(at)}]; a study has"
-                                  f" {', '.join(f'[{name}]' for name in _TABLES)}")  # fmt: skip
-            table = table[key]
-        if not isinstance(table, dict) or not (table or at == ("study",)):
-            raise self._error(at, f"{'.'.join(at)} is {table!r}, expected a table with entries")
-        return table
-
-    def _checked(
-        self, at: Sequence[str], check: Callable[[Any], Any], default: object = None
-    ) -> Any:  # noqa: ANN401 - a check says of what type its values are
-        """Return a value that passed a check, or the default where there is none."""
-        table: Any = self._data
-        for key in at[:-1]:
-            table = table.get(key, {})
-        if at[-1] not in table:
-            if default is None:
-                raise self._error(at[:-1], f"{at[-1]} is missing")
-            return default
-        return self._value(at, table[at[-1]], check)
-
-    def _value(self, at: Sequence[str], value: object, check: Callable[[Any], Any]) -> Any:  # noqa: ANN401
-        try:
-            return check(value)
-        except ValueError as error:
-            raise self._error(at, f"{at[-1]} is {value!r}, expected {error}") from error
-        except FpgaRtError as error:
-            raise self._error(at, str(error)) from error
-
-    def _check_keys(self, at: Sequence[str], table: Table, known: Sequence[str]) -> None:
-        for key in table:
-            if key not in known:
-                raise self._error((*at, key), _unknown("key", key, known))
-
-    def _error(self, at: Sequence[str], message: str) -> ArtifactError:
-        return ArtifactError(f"{self._path}:{line_of(self._lines, at)}: {message}")
-
-
-def _unknown(what: str, name: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    return f"unknown {what} {name!r}, expected one of {', '.join(known)}"
-
-
-def line_of(lines: Sequence[str], at: Sequence[str]) -> int:
-    """Return the line, from 1 on, of a key or table; of the nearest one around it otherwise."""
-    best, deepest, table = 1, 0, []
-    for number, line in enumerate(lines, 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
-        if header:
-            table = _split(header.group(1))
-            found = table
-        else:
-            key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
-            if not key:
-                continue
-            found = [*table, *_split(key.group(1))]
-            if "{" in line and len(at) > len(found) and list(at[: len(found)]) == found:
-                found = list(at) if re.search(rf"\b{re.escape(at[-1])}\b\s*=", line) else found
-        depth = len(found) if list(at[: len(found)]) == found else 0
-        if depth > deepest:
-            best, deepest = number, depth
-    return best
-
-
-def _split(dotted: str) -> list[str]:
-    return [part.strip().strip("\"'") for part in dotted.split(".")]

@@ -1,4 +1,4 @@
-"""A rival that swaps whole designs: a static design for each network, a full bitstream for a change.
+"""A rival that swaps whole designs: a static design for each network, full bitstreams to change.
 
 Each network has the best static design of the same area to itself, and is as fast as that allows.
 Whenever the next request is of another network, the whole device is configured: nothing computes

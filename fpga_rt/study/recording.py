@@ -67,7 +67,7 @@ def record(context: Context, name: str, folder: Path, native: bool = False) -> P
             "version": VERSION,
             "point": name,
             "settings": point.cells(),
-            "command": f"fpga-rt study trace --point '{name}'",
+            "command": f"fpga-rt study trace {context.study.name} --point '{name}'",
             "device": capabilities.device,
             "board": board.name,
             "port": board.default_port,

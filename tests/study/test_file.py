@@ -8,7 +8,8 @@ import pytest
 
 from fpga_rt.errors import ArtifactError
 from fpga_rt.study.axes import AXES
-from fpga_rt.study.file import line_of, read
+from fpga_rt.study.file import read
+from fpga_rt.study.toml_file import line_of
 from tests.study.conftest import HEAD, Written
 
 LINES = len(HEAD.splitlines()) + 2

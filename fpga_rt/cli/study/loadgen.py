@@ -161,6 +161,7 @@ def _text(found: Sequence[Json], folder: Path) -> str:
         f"{first['network']} on {device['name']} ({device['board']}): MLPerf LoadGen",
         f"What LoadGen measured (wall clock, {pace})",
         indented(table(["scenario", "result", "queries", *heads, "slower"], f"<<>{align}>", wall)),
+        *asked,
         f"What the device's clock says of the same queries ({device['clock']} clock,"
         f" {device['origin']})",
         indented(table(["scenario", *heads], f"<{align}", virtual)),

@@ -12,7 +12,7 @@ from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.table import table
 from fpga_rt.study import file, sweep
 from fpga_rt.study.axes import AXES
-from fpga_rt.study.break_even import crossings
+from fpga_rt.study.break_even import sentences
 from fpga_rt.study.file import Study
 
 _MOST_ROWS = 60
@@ -53,6 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run what is missing, and print the results."""
+    study, folder, rows = evaluated(arguments)
+    if arguments.json:
+        print(json.dumps({"manifest": sweep.manifest(study), "results": rows}, indent=2))
+        return
+    good = [row for row in rows if not row["error"]]
+    print(summary(study, rows, sentences(good)))
+    print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
+
+
+def evaluated(arguments: argparse.Namespace) -> tuple[Study, Path, Rows]:
+    """Run what is missing of a study; return it, its folder and all results."""
     study = file.read(arguments.study, arguments.models)
     folder: Path = arguments.output or Path(arguments.study.stem)
     count = 0
@@ -63,14 +74,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     with Progress("study", len(study.points), lambda: count, True, "points"):
         rows = sweep.run(study, folder, arguments.processes, done)
-    if arguments.json:
-        print(json.dumps({"manifest": sweep.manifest(study), "results": rows}, indent=2))
-        return
-    print(summary(study, rows))
-    print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
+    return study, folder, rows
 
 
-def summary(study: Study, rows: Rows) -> str:
+def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
     """Return the results as a table, where reconfiguration pays, and what could not be."""
     good = [row for row in rows if not row["error"]]
     origins = " and ".join(sorted({row["origin"] for row in good})) or "no figures"
@@ -79,7 +86,7 @@ def summary(study: Study, rows: Rows) -> str:
         lines += ["", _table(study, good[:_MOST_ROWS])]
     if len(good) > _MOST_ROWS:
         lines.append(f"... {len(good) - _MOST_ROWS} more points in the file")
-    lines += ["", *_verdict(study, good)]
+    lines += ["", *told]
     reasons: dict[str, int] = {}
     for row in rows:
         if row["error"]:
@@ -105,26 +112,3 @@ def _cell(key: str, value: str) -> str:
     if key == "hidden_share":
         return f"{100 * float(value):.1f}"
     return f"{float(value):,.3f}" if key.endswith("_ms") else f"{float(value):.2f}"
-
-
-def _verdict(study: Study, rows: Rows) -> list[str]:
-    """Say where reconfiguration pays against the static design of the same area."""
-    judged = [row for row in rows if row["static_ratio"]]
-    alone = len(rows) - len(judged)
-    lines = []
-    if judged:
-        wins = [row for row in judged if float(row["static_ratio"]) > 1]
-        best = max(judged, key=lambda row: float(row["static_ratio"]))
-        worst = min(judged, key=lambda row: float(row["static_ratio"]))
-        lines.append(
-            f"Reconfiguration pays in {len(wins)} of {len(judged)} points: the static design of the"
-            f" same area takes {float(worst['static_ratio']):.2f} ({worst['point']}) to"
-            f" {float(best['static_ratio']):.2f} ({best['point']}) times as long."
-        )
-        lines += [crossing.text for crossing in crossings(study, judged)]
-    if alone:
-        lines.append(
-            f"In {alone} points no static design of the same area holds all modules: there it runs"
-            " only with reconfiguration."
-        )
-    return lines

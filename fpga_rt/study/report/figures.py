@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +99,9 @@ def figures(rows: Sequence[Row], runs: Sequence[Json], command: str) -> Iterator
     """
     caption = f"{_kinds(rows)}; {command}"
     if runs:
-        yield _cdf(runs)
-        yield _phases(runs)
+        static = {row["point"]: beside_static(row) for row in rows}
+        yield _cdf(runs, static)
+        yield _phases(runs, static)
     loading = [row for row in rows if row["load_ms"] and float(row["load_ms"])]
     if loading:
         yield _hidden(loading, caption)
@@ -129,6 +130,13 @@ def label(row: Row, axes: Sequence[str]) -> str:
     return ", ".join(parts) or row["workload"]
 
 
+def beside_static(row: Row) -> str:
+    """Return how the static design of the same area compares, to stand behind a row's label."""
+    if row["static_ratio"]:
+        return f"; static / this {float(row['static_ratio']):.2f}"
+    return "; no static design fits"
+
+
 def run_label(run: Json) -> str:
     """Return the same of a recording: the settings in its point's name."""
     axes = [part.partition("=")[0] for part in run["point"].split()]
@@ -142,15 +150,17 @@ def _kinds(rows: Sequence[Row]) -> str:
 
 def _run_caption(runs: Sequence[Json]) -> str:
     kinds = {f"{run['clock']} clock, {run['origin']}, {run['device']}" for run in runs}
-    return f"{' and '.join(sorted(kinds))}; fpga-rt study trace"
+    commands = dict.fromkeys(run["command"].partition(" --point")[0] for run in runs)
+    return f"{' and '.join(sorted(kinds))}; {', '.join(commands)}"
 
 
-def _cdf(runs: Sequence[Json]) -> Lines:
+def _cdf(runs: Sequence[Json], static: Mapping[str, str]) -> Lines:
     lines = []
     for run in runs[:MOST_SERIES]:
         times = sorted((end - start) / 1e3 for start, end in (r["us"] for r in run["requests"]))
         share = [(time, (i + 1) / len(times)) for i, time in enumerate(times)]
-        lines.append(Line(run_label(run), ((times[0], 0.0), *share)))
+        name = run_label(run) + static.get(run["point"], "")
+        lines.append(Line(name, ((times[0], 0.0), *share)))
     times = [end - start for run in runs for start, end in (r["us"] for r in run["requests"])]
     return Lines(
         "latency-cdf", "Latency of requests, cumulative", "latency, ms", "share of requests",
@@ -159,14 +169,15 @@ def _cdf(runs: Sequence[Json]) -> Lines:
     )  # fmt: skip
 
 
-def _phases(runs: Sequence[Json]) -> Bars:
+def _phases(runs: Sequence[Json], static: Mapping[str, str]) -> Bars:
     """Return the mean phases of a load, those of zero left out."""
     names = [name for name in SWAP_PHASES if name not in _AFTERWARDS]
     bars = []
     for run in runs[:MOST_BARS]:
         loads = run["loads"] or [{"phases_us": {}}]
         sums = [sum(load["phases_us"].get(name, 0.0) for load in loads) for name in names]
-        bars.append((run_label(run), tuple(value / len(loads) for value in sums)))
+        name = run_label(run) + static.get(run["point"], "")
+        bars.append((name, tuple(value / len(loads) for value in sums)))
     kept = [i for i in range(len(names)) if any(values[i] for _, values in bars)]
     return Bars(
         "swap-phases", "Where the time of a load goes (mean)", "us",
@@ -180,7 +191,8 @@ def _hidden(rows: Sequence[Row], caption: str) -> Bars:
     axes = varied(rows)
     shown = rows[:MOST_BARS]
     bars = tuple(
-        (label(row, axes), (float(row["hidden_ms"]), float(row["exposed_ms"]))) for row in shown
+        (label(row, axes) + beside_static(row), (float(row["hidden_ms"]), float(row["exposed_ms"])))
+        for row in shown
     )
     return Bars("hidden", "Time of all loads: hidden behind computing, and exposed", "ms",
                 ("hidden", "exposed"), bars, caption, len(rows) - len(shown))  # fmt: skip
@@ -193,7 +205,8 @@ def _gap(rows: Sequence[Row], caption: str) -> Bars:
     for row in shown:
         gap = float(row["gap_percent"])
         proven = row["proven"] == "yes"
-        bars.append((label(row, axes), (gap if proven else 0.0, 0.0 if proven else gap)))
+        name = label(row, axes) + beside_static(row)
+        bars.append((name, (gap if proven else 0.0, 0.0 if proven else gap)))
     return Bars(
         "gap", "How far schedules are above the lower bound", "%",
         ("no schedule is better (proven)", "a better one may exist"),

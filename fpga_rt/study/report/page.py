@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Any
 
 from fpga_rt import __version__
+from fpga_rt.study.break_even import sentences
 from fpga_rt.study.report import chart, tables, timeline
 from fpga_rt.study.report.figures import figures
 from fpga_rt.study.report.source import Source
@@ -51,7 +52,7 @@ def _sections(source: Source) -> Iterator[tuple[str, str, str]]:
     if good:
         lead = f'<p class="lead">{escape(verdict(good))}</p>'
         table = tables.facts(summary(good, source.runs))
-        yield "summary", "Summary", f"{lead}{table}{_PEERS}"
+        yield "summary", "Summary", f"{lead}{table}{_PEERS}{_break_even(source)}"
         drawn = "".join(chart.html(figure) for figure in figures(good, source.runs, command))
         yield "plots", "Plots", f'<div class="grid">{drawn}</div>'
     if source.runs:
@@ -60,7 +61,7 @@ def _sections(source: Source) -> Iterator[tuple[str, str, str]]:
     if source.gpu:
         yield "gpu", "GPU baseline", tables.gpu(source.gpu)
     if source.loadgen:
-        yield "loadgen", "MLPerf LoadGen", tables.loadgen(source.loadgen)
+        yield "loadgen", "MLPerf LoadGen", tables.loadgen(source.loadgen, source.records)
     yield "origin", "Where the figures come from", _origin(source)
 
 
@@ -68,6 +69,24 @@ _PEERS = (
     '<p class="note">What others report was measured on other devices for other networks, by the'
     " wall clock: it says where the field stands, not who is faster.</p>"
 )
+
+
+def _break_even(source: Source) -> str:
+    """Return where reconfiguration pays and where it loses, as sentences."""
+    found, command = source.break_even, str(source.manifest.get("command"))
+    if found is not None:
+        told, command = [str(line) for line in found["sentences"]], str(found["command"])
+    else:
+        told = sentences(source.good)
+    if not told:
+        return ""
+    lines = "".join(f"<li>{escape(line)}</li>" for line in told)
+    kinds = " and ".join(sorted({row["origin"] for row in source.good}))
+    return (
+        '<h3 id="break-even">Where it pays, and where it loses</h3>'
+        f'<ul class="told">{lines}</ul><p class="note">Virtual clock, {escape(kinds)};'
+        f" {escape(command)}</p>"
+    )
 
 
 def _timelines(runs: Sequence[Json]) -> str:
@@ -83,7 +102,7 @@ def _timelines(runs: Sequence[Json]) -> str:
 def _meta(manifest: Json) -> str:
     machine = manifest.get("machine", {})
     parts = [
-        f"{manifest.get('points', '?')} points",
+        f"{manifest.get('study_file', '?')}, {manifest.get('points', '?')} points",
         f"seed {manifest.get('seed', '?')}",
         f"fpga-rt {manifest.get('fpga_rt', '?')}, Python {manifest.get('python', '?')}",
         f"{machine.get('system', '?')}, {machine.get('cores', '?')} cores",

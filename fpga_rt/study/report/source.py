@@ -6,6 +6,8 @@
 | `runs/*/run.json` | `fpga-rt study trace` |
 | `gpu_baseline.json` | `python -m benchmarks.gpu_baseline` |
 | `mlperf_log_summary.txt`, also in folders of its own | MLPerf LoadGen |
+| `loadgen.json` beside it | `fpga-rt study loadgen` |
+| `break_even.json` | `fpga-rt study break-even` |
 
 Only the first two have to be there.
 """
@@ -19,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from fpga_rt.errors import ArtifactError
+from fpga_rt.study import break_even_search, loadgen_record
 from fpga_rt.study.loadgen import SUMMARY, read_summary
+from fpga_rt.study.loadgen_record import RECORD
 from fpga_rt.study.recording import read_runs
 from fpga_rt.study.sweep import MANIFEST, RESULTS, read
 
@@ -40,6 +44,8 @@ class Source:
         runs: recordings.
         gpu: the GPU baseline, None where there is none.
         loadgen: summaries by key, by the path of their file.
+        records: what `fpga-rt study loadgen` says of the same runs, by the same path.
+        break_even: what a search for the break-even found, None where nobody looked.
     """
 
     folder: Path
@@ -48,6 +54,8 @@ class Source:
     runs: Sequence[Json]
     gpu: Json | None
     loadgen: Mapping[str, Mapping[str, str]]
+    records: Mapping[str, Json]
+    break_even: Json | None
 
     @property
     def good(self) -> list[Row]:
@@ -63,7 +71,7 @@ def read_source(folder: Path) -> Source:
     """
     rows = read(folder / RESULTS)
     manifest = _json(folder / MANIFEST, "run the study again into a new folder")
-    gpu = folder / GPU
+    gpu, summaries = folder / GPU, sorted(folder.rglob(SUMMARY))
     again = "make it again with `python -m benchmarks.gpu_baseline --output`"
     return Source(
         folder,
@@ -71,10 +79,13 @@ def read_source(folder: Path) -> Source:
         rows,
         read_runs(folder),
         _gpu(gpu, again) if gpu.exists() else None,
+        {path.relative_to(folder).as_posix(): read_summary(path) for path in summaries},
         {
-            path.relative_to(folder).as_posix(): read_summary(path)
-            for path in sorted(folder.rglob(SUMMARY))
+            path.relative_to(folder).as_posix(): loadgen_record.read(path.with_name(RECORD))
+            for path in summaries
+            if path.with_name(RECORD).exists()
         },
+        break_even_search.read(folder),
     )
 
 

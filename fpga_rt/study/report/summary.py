@@ -71,6 +71,15 @@ def _static(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
             f" {count_text(len(judged), 'point')}",
             kinds, peers.STATIC,
         )  # fmt: skip
+    full = [float(row["full_ratio"]) for row in rows if row["full_ratio"]]
+    if full:
+        wins = sum(ratio > 1 for ratio in full)
+        yield Fact(
+            "A full bitstream for each network takes, times as long",
+            f"{min(full):.3g} to {max(full):.3g}; above 1 in {wins} of"
+            f" {count_text(len(full), 'point')}",
+            kinds, peers.FULL,
+        )  # fmt: skip
     alone = len(rows) - len(judged)
     if alone:
         yield Fact("No static design fits the area", f"{alone} of {len(rows)} points", kinds,

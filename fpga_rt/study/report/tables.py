@@ -106,24 +106,69 @@ _PREDICTED = {
 }
 
 
-def loadgen(found: Mapping[str, Mapping[str, str]]) -> str:
-    """Return LoadGen's summaries: scenario, verdict, latencies of the wall clock."""
+def loadgen(found: Mapping[str, Mapping[str, str]], records: Mapping[str, Json]) -> str:
+    """Return LoadGen's summaries, and apart from them what the device's clock says.
+
+    Args:
+        found: summaries by the path of their file.
+        records: of runs by `fpga-rt study loadgen`, by the same path.
+    """
     body = []
     for name, summary in found.items():
         cells = (name, summary.get("Scenario", ""), summary["Result is"])
         keys = "".join(f'<td class="k">{escape(cell)}</td>' for cell in cells)
-        latencies = ", ".join(
-            f"{escape(key.removesuffix(' (ns)'))} {int(value) / 1e6:,.3f} ms"
-            for key, value in summary.items()
-            if key.endswith("latency (ns)") and value.isdecimal()
+        numbers = "".join(
+            f'<td class="n">{_ms(summary.get(f"{percent}.00 percentile latency (ns)", ""))}</td>'
+            for percent in _PERCENTS
         )
-        body.append(f"<tr>{keys}<td>{latencies}</td></tr>")
-    heads = ("file", "scenario", "result", "latency (wall clock, measured)")
-    note = (
+        body.append(f"<tr>{keys}{numbers}<td>{_pace(records.get(name))}</td></tr>")
+    percents = [f"p{percent} ms" for percent in _PERCENTS]
+    heads = ("file", "scenario", "result", *percents, "host")
+    parts = [
+        "<h3>Measured by LoadGen: wall clock</h3>",
+        _table(heads, body, "", numbers=range(3, 3 + len(percents))),
+        _of_the_device(records, percents) if records else "",
         '<p class="note">LoadGen measures the host\'s software by the wall clock. These figures and'
-        " those of the virtual clock are not added to one another.</p>"
+        " those of the virtual clock are not added to one another.</p>",
+    ]
+    return "".join(parts)
+
+
+_PERCENTS = (50, 90, 99)
+
+
+def _of_the_device(records: Mapping[str, Json], percents: Sequence[str]) -> str:
+    """Return what the device's clock says of the queries of each run."""
+    body = []
+    for record in records.values():
+        device = record["device"]
+        keys = "".join(
+            f'<td class="k">{escape(str(text))}</td>'
+            for text in (record["network"], record["scenario"])
+        )
+        numbers = "".join(
+            f'<td class="n">{device["latency_us"][f"p{percent}"] / 1e3:,.3f}</td>'
+            for percent in _PERCENTS
+        )
+        kinds = f"{device['clock']} clock, {device['origin']}, {device['name']}"
+        command = f"<code>{escape(record['command'])}</code>"
+        body.append(f"<tr>{keys}{numbers}<td>{escape(kinds)}; {command}</td></tr>")
+    heads = ("network", "scenario", *percents, "clock, origin, command")
+    return (
+        "<h3>The same queries by the device's clock, computed apart</h3>"
+        f"{_table(heads, body, '', numbers=range(2, 2 + len(percents)))}"
     )
-    return _table(heads, body, "") + note
+
+
+def _pace(record: Json | None) -> str:
+    if record is None:
+        return ""
+    pace = f"paced {record['pace']:g} x the device" if record["pace"] else "not paced"
+    return f"{pace}; the host was slower in {record['slower']:,} of {record['queries']:,} queries"
+
+
+def _ms(nanoseconds: str) -> str:
+    return f"{int(nanoseconds) / 1e6:,.3f}" if nanoseconds.isdecimal() else ""
 
 
 def _table(

@@ -1,0 +1,133 @@
+"""A TOML file that is checked in full: an error names the file, the line and what would be right.
+
+The library that parses TOML does not keep line numbers, so a key's line is found again in the text.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fpga_rt.errors import ArtifactError, FpgaRtError, ToolchainError
+
+Table = dict[str, Any]
+
+
+def read_text(path: Path) -> str:
+    """Return the content of a file.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
+
+
+class TomlFile:
+    """A file's text, for messages, and what it says; readers of a form build on it."""
+
+    tables: Sequence[str] = ()
+    """What the form has, for messages."""
+    form = "a study"
+
+    def __init__(self, path: Path, content: str) -> None:
+        """Parse the content of a file.
+
+        Raises:
+            ArtifactError: it is no TOML.
+            ToolchainError: this Python has no reader of TOML.
+        """
+        self._path, self._lines = path, content.splitlines()
+        toml = _toml()
+        try:
+            self._data: Table = toml.loads(content)
+        except toml.TOMLDecodeError as error:
+            raise ArtifactError(f"{path}: {error}; study files are TOML") from error
+
+    def _table(self, *at: str) -> Table:
+        table: Any = self._data
+        for key in at:
+            if key not in table:
+                raise self._error(at[:-1], f"there is no table [{'.'.join(at)}]; {self.form} has"
+                                  f" {', '.join(f'[{name}]' for name in self.tables)}")  # fmt: skip
+            table = table[key]
+        if not isinstance(table, dict) or not (table or at == ("study",)):
+            raise self._error(at, f"{'.'.join(at)} is {table!r}, expected a table with entries")
+        return table
+
+    def _checked(
+        self, at: Sequence[str], check: Callable[[Any], Any], default: object = None
+    ) -> Any:  # noqa: ANN401 - a check says of what type its values are
+        """Return a value that passed a check, or the default where there is none."""
+        table: Any = self._data
+        for key in at[:-1]:
+            table = table.get(key, {})
+        if at[-1] not in table:
+            if default is None:
+                raise self._error(at[:-1], f"{at[-1]} is missing")
+            return default
+        return self._value(at, table[at[-1]], check)
+
+    def _value(self, at: Sequence[str], value: object, check: Callable[[Any], Any]) -> Any:  # noqa: ANN401
+        try:
+            return check(value)
+        except ValueError as error:
+            raise self._error(at, f"{at[-1]} is {value!r}, expected {error}") from error
+        except FpgaRtError as error:
+            raise self._error(at, str(error)) from error
+
+    def _check_keys(self, at: Sequence[str], table: Table, known: Sequence[str]) -> None:
+        for key in table:
+            if key not in known:
+                raise self._error((*at, key), unknown("key", key, known))
+
+    def _error(self, at: Sequence[str], message: str) -> ArtifactError:
+        return ArtifactError(f"{self._path}:{line_of(self._lines, at)}: {message}")
+
+
+def unknown(what: str, name: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    """Return what to say of a name that is not known."""
+    return f"unknown {what} {name!r}, expected one of {', '.join(known)}"
+
+
+def line_of(lines: Sequence[str], at: Sequence[str]) -> int:
+    """Return the line, from 1 on, of a key or table; of the nearest one around it otherwise."""
+    best, deepest, table = 1, 0, []
+    for number, line in enumerate(lines, 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+        if header:
+            table = _split(header.group(1))
+            found = table
+        else:
+            key = re.match(r"\s*([\w.\"'-]+)\s*=", line)
+            if not key:
+                continue
+            found = [*table, *_split(key.group(1))]
+            if "{" in line and len(at) > len(found) and list(at[: len(found)]) == found:
+                found = list(at) if re.search(rf"\b{re.escape(at[-1])}\b\s*=", line) else found
+        depth = len(found) if list(at[: len(found)]) == found else 0
+        if depth > deepest:
+            best, deepest = number, depth
+    return best
+
+
+def _split(dotted: str) -> list[str]:
+    return [part.strip().strip("\"'") for part in dotted.split(".")]
+
+
+def _toml() -> ModuleType:
+    try:
+        return import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    except ImportError as error:
+        raise ToolchainError(
+            "study files are TOML, which Python reads from 3.11 on; run"
+            " `pip install 'fpga-rt[study]'`"
+        ) from error
