@@ -16,7 +16,6 @@ from fpga_rt.arch.devices import device, devices
 from fpga_rt.arch.partials import full_bytes
 from fpga_rt.arch.ports import ConfigurationPort
 from fpga_rt.arch.ports import port as port_of
-from fpga_rt.errors import FpgaRtError
 from fpga_rt.study.toml_file import TomlFile, read_text
 from fpga_rt.study.values import above_zero, is_text, one_of, positive
 
@@ -117,7 +116,4 @@ def _regions_ms(name: str) -> float | None:
 
 
 def _port(value: object) -> ConfigurationPort:
-    try:
-        return port_of(is_text(value))
-    except FpgaRtError as error:
-        raise ValueError(str(error)) from error
+    return port_of(is_text(value))

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from fpga_rt.arch import partials
 from fpga_rt.arch.devices import device
+from fpga_rt.bitstream.build import Form, build
+from fpga_rt.bitstream.expand import Frames
 from fpga_rt.arch.partials import Cell
 
 Area = tuple[str, int, int]  # row, first column, last column
@@ -79,6 +82,26 @@ def test_ultrascale_plus_sizes_equal_real_files(
     assert partials.stream_bytes(chip, region) == size_bytes
     assert partials.stream_frames(chip, region) == frames
     assert [run.address for run in partials.written_runs(chip, region)] == addresses
+
+
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [("xc7z010", 16_669_920), ("xc7z020", 32_364_512), ("xczu7ev", 154_488_736)],
+)
+def test_full_sizes_are_those_of_the_guides(name: str, bits: int) -> None:
+    """UG470 and UG570, Bitstream Length."""
+    assert partials.full_bytes(device(name)) == bits // 8
+
+
+@pytest.mark.parametrize("name", ["xc7z010", "xc7z020", "xck26", "xczu3eg", "xczu7ev"])
+def test_full_sizes_are_those_of_streams_that_are_built(name: str) -> None:
+    chip = device(name)
+    frames = Frames(np.zeros(1, np.int64), np.zeros((1, chip.family.frame_words), np.uint32))
+    assert partials.full_bytes(chip) == len(build(chip, frames, Form.FULL))
+
+
+def test_an_unknown_geometry_has_no_full_size() -> None:
+    assert partials.full_bytes(device("xcu200")) is None
 
 
 def _index(data_dir: Path) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,7 @@
 """Every example of the documentation runs and prints what its page says; every link resolves.
 
-The blocks of a page run in order, in a folder of their own that holds `examples/digits`:
+The blocks of a page run in order, in a folder of their own that holds `examples/digits`
+and `examples/studies`:
 
     console  `$ ` begins a command for bash; the lines below it are what it prints
     python   runs; a `text` block right after it is what it prints
@@ -82,6 +83,7 @@ class _Page:
         self._folder = folder
         self._names: dict[str, Any] = {"__name__": "__main__"}
         self._path = [str(ROOT)]
+        shutil.copytree(ROOT / "examples" / "studies", folder / "examples" / "studies")
         target = folder / "examples" / "digits"
         target.mkdir(parents=True)
         for name in ("digits.onnx", "digits.npz", "card.json"):

@@ -221,7 +221,8 @@ def _admission(rows: Sequence[Row], caption: str) -> Bars:
     for row in shown:
         ended = int(row["accepted"]) - int(row["late"]) - int(row["lost"])
         kept = (row["late"], row["lost"], row["refused_late"], row["refused_full"])
-        bars.append((label(row, axes), (float(ended), *map(float, kept))))
+        name = label(row, axes) + beside_static(row)
+        bars.append((name, (float(ended), *map(float, kept))))
     parts = ("in time", "late", "lost", "refused: too late", "refused: queue full")
     return Bars("admission", "What became of a server's requests", "requests", parts, tuple(bars),
                 caption, len(rows) - len(shown))  # fmt: skip

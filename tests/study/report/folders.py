@@ -15,7 +15,8 @@ Json = dict[str, Any]
 
 MANIFEST_DATA: Json = {
     "title": "Three <models> & more",
-    "command": "fpga-rt study run",
+    "command": "fpga-rt study run three.toml",
+    "study_file": "three.toml",
     "points": 4,
     "seed": 7,
     "fpga_rt": "0.1.0",
@@ -55,7 +56,7 @@ def run(policy: str = "none", batch: int = 4) -> Json:
         "version": 1,
         "point": f"policy={policy} batch={batch}",
         "settings": {"policy": policy, "batch": str(batch), "workload": "turns"},
-        "command": f"fpga-rt study trace --point 'policy={policy} batch={batch}'",
+        "command": f"fpga-rt study trace three.toml --point 'policy={policy} batch={batch}'",
         "device": "emulator", "board": "pynq-z2", "port": "icap",
         "clock": "virtual", "origin": "modelled",
         "assumptions": ["Host software takes no time."],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fpga_rt.study.report.figures import MOST_BARS, Bars, Figure, Lines, figures
@@ -10,13 +12,13 @@ from tests.study.report.folders import ROWS, Row, row, run
 
 def _figures(rows: list[Row] | None = None, recorded: bool = False) -> dict[str, Figure]:
     runs = [run(), run("look-ahead")] if recorded else []
-    found = figures(list(ROWS) if rows is None else rows, runs, "fpga-rt study run")
+    found = figures(list(ROWS) if rows is None else rows, runs, "fpga-rt study run three.toml")
     return {figure.key: figure for figure in found}
 
 
 def _bars(figure: Figure) -> dict[str, tuple[float, ...]]:
     assert isinstance(figure, Bars)
-    return dict(figure.bars)
+    return {name.partition(";")[0]: parts for name, parts in figure.bars}
 
 
 def _lines(figure: Figure) -> dict[str, tuple[tuple[float | str, float], ...]]:
@@ -73,7 +75,7 @@ def test_what_became_of_a_servers_requests_adds_up() -> None:
 
 def test_a_cdf_rises_at_each_latency() -> None:
     found = _lines(_figures(recorded=True)["latency-cdf"])
-    assert found["none, batch 4"] == ((2.0, 0.0), (2.0, 0.5), (4.0, 1.0))
+    assert found["none, batch 4; static / this 0.50"] == ((2.0, 0.0), (2.0, 0.5), (4.0, 1.0))
 
 
 def test_phases_are_means_of_the_load_alone() -> None:
@@ -86,7 +88,14 @@ def test_phases_are_means_of_the_load_alone() -> None:
 def test_every_figure_has_clock_origin_and_command() -> None:
     for figure in _figures(recorded=True).values():
         assert "virtual clock, modelled" in figure.caption
-        assert "fpga-rt study " in figure.caption
+        assert re.search(r"fpga-rt study (run|trace) three\.toml$", figure.caption)
+
+
+def test_the_static_design_stands_beside_every_swapping_figure() -> None:
+    rows = [row("none", 4, static_ratio=0.5), row("lru", 4, static_ratio="")]
+    for figure in (f for f in _figures(rows).values() if isinstance(f, Bars)):
+        labels = [label for label, _ in figure.bars]
+        assert labels == ["none; static / this 0.50", "lru; no static design fits"]
 
 
 def test_what_there_is_no_room_for_is_counted() -> None:

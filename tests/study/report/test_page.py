@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fpga_rt.study import break_even_search
 from fpga_rt.study.report.page import page
 from fpga_rt.study.report.source import read_source
 from tests.study.report.folders import ROWS, Json, row, run, write
@@ -90,7 +91,24 @@ def test_a_recording_cannot_close_its_script(tmp_path: Path) -> None:
 def test_every_plot_says_clock_origin_and_command(html: str) -> None:
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", html)
     assert len(captions) == html.count("<figure") > 6
-    assert all("virtual clock, modelled" in c and "fpga-rt study" in c for c in captions)
+    assert all("virtual clock, modelled" in c for c in captions)
+    assert all(re.search(r"fpga-rt study \w+ three\.toml", c) for c in captions)
+
+
+def test_where_it_pays_is_said_in_sentences(tmp_path: Path) -> None:
+    rows = [row("none", 4, static_ratio=0.5), row("none", 16)]
+    told = "It pays from batch 16 on: static / reconfigured is 0.50 at 4, 2.00 at 16."
+    folder = write(tmp_path / "s", rows)
+    html = page(read_source(folder), "c")
+    assert f"<li>{told}</li>" in html
+    assert "Virtual clock, modelled; fpga-rt study run three.toml" in html
+    break_even_search.write(
+        ["It pays from batch 9 on <&>."], "fpga-rt study break-even three.toml", folder
+    )
+    html = page(read_source(folder), "c")
+    assert "<li>It pays from batch 9 on &lt;&amp;&gt;.</li>" in html
+    assert told not in html
+    assert "Virtual clock, modelled; fpga-rt study break-even three.toml" in html
 
 
 def test_measured_and_modelled_stand_apart(html: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,24 @@ Result is : VALID
   Min duration satisfied : Yes
 
 Min latency (ns)                : 400000
+50.00 percentile latency (ns)   : 405000
+99.00 percentile latency (ns)   : 500000
+target_latency (ns): 100000000
 """
+RECORD = {
+    "format": "fpga-rt study loadgen",
+    "version": 1,
+    "command": "fpga-rt study loadgen x.tflite --scenario SingleStream",
+    "network": "x",
+    "scenario": "SingleStream",
+    "queries": 64,
+    "pace": 20.0,
+    "slower": 3,
+    "device": {
+        "name": "emulator", "board": "pynq-z2", "clock": "virtual", "origin": "modelled",
+        "latency_us": {"p50": 182.1, "p90": 182.1, "p99": 190.0},
+    },
+}  # fmt: skip
 
 
 def test_a_whole_folder_is_read(tmp_path: Path) -> None:
@@ -33,9 +51,26 @@ def test_a_whole_folder_is_read(tmp_path: Path) -> None:
     found = read_source(folder)
     assert (len(found.rows), len(found.good), len(found.runs), found.gpu) == (5, 4, 1, None)
     assert found.loadgen["single/mlperf_log_summary.txt"]["Result is"] == "VALID"
-    table = tables.loadgen(found.loadgen)
-    for part in ("SingleStream", "VALID", "90.0th percentile latency 0.412 ms", "wall clock"):
+    table = tables.loadgen(found.loadgen, found.records)
+    for part in ("SingleStream", "VALID", ">0.405<", "wall clock"):
         assert part in table
+    assert "device's clock" not in table
+
+
+def test_a_record_beside_a_summary_is_shown_apart(tmp_path: Path) -> None:
+    folder = write(tmp_path / "s")
+    (folder / "single").mkdir()
+    (folder / "single" / "mlperf_log_summary.txt").write_text(SUMMARY)
+    (folder / "single" / "loadgen.json").write_text(json.dumps(RECORD))
+    found = read_source(folder)
+    table = tables.loadgen(found.loadgen, found.records)
+    wall, virtual = table.split("<h3>The same queries by the device's clock")
+    assert "wall clock" in wall
+    assert "paced 20 x the device; the host was slower in 3 of 64 queries" in wall
+    assert ">0.405<" in wall
+    assert ">0.182<" in virtual
+    assert "virtual clock, modelled, emulator" in virtual
+    assert "<code>fpga-rt study loadgen x.tflite --scenario SingleStream</code>" in virtual
 
 
 @pytest.mark.parametrize(
@@ -48,6 +83,7 @@ def test_a_whole_folder_is_read(tmp_path: Path) -> None:
         ("runs/run0/run.json", "nonsense", "record it again with `fpga-rt study trace`"),
         ("runs/run0/run.json", '{"format": "else"}', "is no recording of version 1"),
         ("gpu_baseline.json", "{}", "has no machine, measured and modelled figures; make it again"),
+        ("break_even.json", "{}", "is no search of version 1; run `fpga-rt study break-even`"),
         ("mlperf_log_summary.txt", "Scenario : Server\n", "has no line `Result is`; it is no"),
     ],
 )

@@ -50,5 +50,12 @@ def test_losses_are_said() -> None:
     )
 
 
+def test_full_bitstreams_are_a_rival_where_networks_take_turns() -> None:
+    name = "A full bitstream for each network takes, times as long"
+    facts = _facts([row("none", 4, full_ratio=16.8), row("none", 16, full_ratio=0.9)])
+    assert facts[name].figure == "0.9 to 16.8; above 1 in 1 of 2 points"
+    assert name not in _facts(list(ROWS))
+
+
 def test_every_fact_has_its_clock_and_origin() -> None:
     assert {fact.origin for fact in summary(ROWS, [run()])} == {"virtual clock, modelled"}
