@@ -188,10 +188,11 @@ def _throughout(verb: str, group: Sequence[Line], count: int) -> str:
     where = f" in {len(group)} of {count} settings of the rest" if count > 1 else ""
     if len(group) == 1 and group[0].others:
         where = f" ({group[0].others})"
-    return (
-        f"It {verb} at every {axis} from {first[axis]} to {last[axis]}{where}: static /"
-        f" reconfigured is {_ratio(min(ratios))} to {_ratio(max(ratios))}."
-    )
+    along = f"at every {axis} from {first[axis]} to {last[axis]}"
+    if axis == _AREA:
+        along = f"in every area, partitions {first[axis]} to {last[axis]}" + "," * bool(where)
+    least, most = _ratio(min(ratios)), _ratio(max(ratios))
+    return f"It {verb} {along}{where}: static / reconfigured is {least} to {most}."
 
 
 def _turns(changes: Sequence[Crossing]) -> Iterator[str]:

@@ -101,3 +101,15 @@ def test_full_bitstreams_are_compared_too() -> None:
 def test_ratios_show_on_which_side_of_one_they_are(ratios: tuple[float, float], text: str) -> None:
     before, after = ratios
     assert text in Crossing("batch", ("1", before), ("2", after), "").text
+
+
+def test_areas_in_which_it_never_pays_are_told() -> None:
+    rows = [
+        _row(0.5, partitions=name, area_lut=area, port=port)
+        for name, area in (("all", 900), ("0", 300))
+        for port in ("icap", "pcap")
+    ]
+    assert sentences(rows)[1:] == [
+        "It loses in every area, partitions 0 to all, in 2 of 2 settings of the rest: static /"
+        " reconfigured is 0.50 to 0.50."
+    ]

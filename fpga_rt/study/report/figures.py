@@ -239,7 +239,10 @@ def _sensitivity(rows: Sequence[Row], axis: str, caption: str, measure: _Measure
     for name, group in list(groups.items())[:MOST_SERIES]:
         points = [(_x(row[axis], numbers), float(row[measure.column])) for row in group]
         lines.append(Line(name, tuple(points)))
-    static = _static(rows, axis, numbers, measure)
+    full = _rival(rows, axis, numbers, measure, "full_ratio")
+    if full:
+        lines.append(Line("a full bitstream for each network", full))
+    static = _rival(rows, axis, numbers, measure, "static_ratio")
     if static:
         name = "static design" + (", fastest of any area" if "partitions" in others else "")
         lines.append(Line(name, static, static=True))
@@ -273,16 +276,16 @@ def _break_even(rows: Sequence[Row], axis: str, caption: str, measure: _Measure)
     )  # fmt: skip
 
 
-def _static(
-    rows: Sequence[Row], axis: str, numbers: bool, measure: _Measure
+def _rival(
+    rows: Sequence[Row], axis: str, numbers: bool, measure: _Measure, ratio: str
 ) -> tuple[tuple[float | str, float], ...]:
-    """Return the fastest static design at each value of an axis, where there is one."""
+    """Return the fastest rival at each value of an axis, where there is one."""
     best: dict[str, float] = {}
     for row in rows:
-        if row["static_ratio"]:
-            static = float(row[measure.column]) * float(row["static_ratio"])
-            best[row[axis]] = min(static, best.get(row[axis], static))
-    return tuple((_x(value, numbers), static) for value, static in best.items())
+        if row[ratio]:
+            time = float(row[measure.column]) * float(row[ratio])
+            best[row[axis]] = min(time, best.get(row[axis], time))
+    return tuple((_x(value, numbers), time) for value, time in best.items())
 
 
 def _x(value: str, numbers: bool) -> float | str:

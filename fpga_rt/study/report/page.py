@@ -10,8 +10,8 @@ from typing import Any
 from fpga_rt import __version__
 from fpga_rt.study.break_even import sentences
 from fpga_rt.study.report import chart, tables, timeline
-from fpga_rt.study.report.figures import figures
-from fpga_rt.study.report.source import Source
+from fpga_rt.study.report.figures import beside_static, figures
+from fpga_rt.study.report.source import Row, Source
 from fpga_rt.study.report.summary import summary, verdict
 
 Json = dict[str, Any]
@@ -56,7 +56,7 @@ def _sections(source: Source) -> Iterator[tuple[str, str, str]]:
         drawn = "".join(chart.html(figure) for figure in figures(good, source.runs, command))
         yield "plots", "Plots", f'<div class="grid">{drawn}</div>'
     if source.runs:
-        yield "timelines", "Timelines", _timelines(source.runs)
+        yield "timelines", "Timelines", _timelines(source.runs, source.good)
     yield "points", "Points", (tables.points(good) if good else "") + tables.failures(source.rows)
     if source.gpu:
         yield "gpu", "GPU baseline", tables.gpu(source.gpu)
@@ -89,8 +89,11 @@ def _break_even(source: Source) -> str:
     )
 
 
-def _timelines(runs: Sequence[Json]) -> str:
-    shown = "".join(timeline.html(run) for run in runs[:MOST_TIMELINES])
+def _timelines(runs: Sequence[Json], rows: Sequence[Row]) -> str:
+    static = {row["point"]: beside_static(row) for row in rows}
+    shown = "".join(
+        timeline.html(run, static.get(run["point"], "")) for run in runs[:MOST_TIMELINES]
+    )
     more = len(runs) - MOST_TIMELINES
     note = f'<p class="note">{more} more recordings are in the folder runs.</p>' if more > 0 else ""
     return (

@@ -121,7 +121,7 @@ def loadgen(found: Mapping[str, Mapping[str, str]], records: Mapping[str, Json])
             f'<td class="n">{_ms(summary.get(f"{percent}.00 percentile latency (ns)", ""))}</td>'
             for percent in _PERCENTS
         )
-        body.append(f"<tr>{keys}{numbers}<td>{_pace(records.get(name))}</td></tr>")
+        body.append(f"<tr>{keys}{numbers}<td class=w>{_pace(records.get(name))}</td></tr>")
     percents = [f"p{percent} ms" for percent in _PERCENTS]
     heads = ("file", "scenario", "result", *percents, "host")
     parts = [
@@ -152,7 +152,7 @@ def _of_the_device(records: Mapping[str, Json], percents: Sequence[str]) -> str:
         )
         kinds = f"{device['clock']} clock, {device['origin']}, {device['name']}"
         command = f"<code>{escape(record['command'])}</code>"
-        body.append(f"<tr>{keys}{numbers}<td>{escape(kinds)}; {command}</td></tr>")
+        body.append(f"<tr>{keys}{numbers}<td class=w>{escape(kinds)}; {command}</td></tr>")
     heads = ("network", "scenario", *percents, "clock, origin, command")
     return (
         "<h3>The same queries by the device's clock, computed apart</h3>"

@@ -21,8 +21,13 @@ _BUTTONS = (
 )
 
 
-def html(run: Json) -> str:
-    """Return a timeline with its controls and data; the page's script draws it."""
+def html(run: Json, static: str = "") -> str:
+    """Return a timeline with its controls and data; the page's script draws it.
+
+    Args:
+        run: a recording.
+        static: how the static design compares, to stand behind the title.
+    """
     text = json.dumps(_data(run), separators=(",", ":")).replace("<", "\\u003c")
     buttons = "".join(
         f'<button type="button" data-act="{act}" aria-label="{meaning}">{sign}</button>'
@@ -32,7 +37,7 @@ def html(run: Json) -> str:
         f'<li><i style="background:var({colour})"></i>{escape(name)}</li>'
         for name, colour in {**_colours(run), "load": "--load"}.items()
     )
-    title = escape(run_label(run))
+    title = escape(run_label(run) + static)
     caption = f"{run['clock']} clock, {run['origin']}, {run['device']}; {run['command']}"
     return (
         f'<figure class="timeline wide"><h3>{title}</h3><div class="tools">{buttons}'

@@ -61,6 +61,12 @@ def test_the_static_design_is_compared_with_the_same_area_and_settings() -> None
     )
 
 
+def test_full_bitstreams_have_a_line_of_their_own() -> None:
+    rows = [row("none", 4, full_ratio=10), row("none", 16, full_ratio=3)]
+    lines = _lines(_figures(rows)["sensitivity-batch"])
+    assert lines["a full bitstream for each network"] == ((4.0, 5.0), (16.0, 1.5))
+
+
 def test_what_became_of_a_servers_requests_adds_up() -> None:
     served = {"accepted": 90, "late": 2, "lost": 1, "refused_late": 7, "refused_full": 3}
     empty = {"image_ms": "", "load_ms": "", "gap_percent": ""}
