@@ -1,9 +1,10 @@
 """How long a swap takes by each way that a board has, and which part of it is whose.
 
-A way is a port with its software: the port's own time, the kernel's path to it, and the host's
-program. Each part is a range with its origin; a total is a sum of ranges and is modelled. Of the
-kernel's path nobody published a figure for itself, so it is bounded: at least nothing, as on bare
-metal, and at most what a whole `fpgautil` run takes longer than the port.
+A way is a port with its software: the port's own time, what programs that use the DRAM add to it,
+the kernel's path to it, and the host's program. Each part is a range with its origin; a total is a
+sum of ranges and is modelled. Of the kernel's path nobody published a figure for itself, so it is
+bounded: at least nothing, as on bare metal, and at most what a whole `fpgautil` run takes longer
+than the port.
 
 Ref: Vivado Design Suite User Guide: Dynamic Function eXchange
 Document: UG909, Configuration Time (ICAP 400 MB/s, JTAG 66 Mb/s on 7-series)
@@ -23,7 +24,7 @@ from fpga_rt.arch.partials import full_bytes
 from fpga_rt.arch.ports import ConfigurationPort
 
 Origin = Literal["document", "simulated", "measured", "assumed", "calibrated", "bounded"]
-PARTS = ("software", "kernel", "port")
+PARTS = ("software", "kernel", "port", "contention")
 PUBLISHED_MS = (110.0, 170.0)
 PUBLISHED = "Kang and Park, Sensors 25(24), 7448 (2025), a layer's update, measured by its authors"
 
@@ -105,7 +106,20 @@ def _title(port: ConfigurationPort) -> str:
 def _alone(name: str, port: ConfigurationPort, size_bytes: int) -> Way:
     time_ps = port.load_ps(size_bytes)
     part = Part("port", time_ps, time_ps, port.origin, port.source)
-    return Way(name, (part,), port.bytes_per_second)
+    return Way(name, (part, *_contention(port, size_bytes)), port.bytes_per_second)
+
+
+def _contention(port: ConfigurationPort, size_bytes: int) -> Iterator[Part]:
+    """Yield what programs that use the DRAM add, where somebody measured that."""
+    if port.contention_range_percent is None:
+        return
+    low, high = port.contention_range_percent
+    most_ps = port.transfer_ps(size_bytes) * high // 100
+    yield Part(
+        "contention", 0, most_ps, "measured",
+        f"0 while no program uses the DRAM, else {low} to {high} % of the transfer"
+        f" ({port.source.partition(',')[0]}, sequential accesses)",
+    )  # fmt: skip
 
 
 _RATES: tuple[tuple[str, int, Origin, str], ...] = (

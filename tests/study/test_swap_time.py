@@ -33,7 +33,8 @@ def test_the_kernels_path_is_a_range_of_its_own() -> None:
     """At most 42 ms of `fpgautil` less the port's time for 2,083,740 bytes of an XC7Z010."""
     [way] = [w for w in ways(board("pynq-z2"), BYTES) if w.name.endswith("pr_download")]
     parts = {part.name: part for part in way.parts}
-    assert tuple(parts) == PARTS
+    assert tuple(parts) == ("software", "kernel", "port")
+    assert set(parts) < set(PARTS)
     kernel = parts["kernel"]
     assert (kernel.low_ps, kernel.origin) == (0, "bounded")
     assert kernel.high_ps / MS == pytest.approx(42 - 0.039 - 2_083_740 / 128.5e3)
@@ -49,6 +50,15 @@ def test_the_fastest_comes_first_and_every_part_has_a_source() -> None:
 def test_bytes_are_those_of_the_port_alone() -> None:
     [way] = [w for w in ways(board("pynq-z2"), BYTES) if w.name == "PCAP, bare metal"]
     assert way.bytes_in(110 * MS) == 14_135_000
+
+
+def test_contention_is_a_bounded_part_where_it_was_measured() -> None:
+    """9 to 77 % of the transfer of a ZynqMP's PCAP (DPR-Characterization)."""
+    [way] = [w for w in ways(board("kv260"), BYTES) if w.name == "PCAP, bare metal"]
+    port, contention = way.parts
+    assert (contention.low_ps, contention.origin) == (0, "measured")
+    assert contention.high_ps / MS == pytest.approx(0.77 * BYTES / 680e3)
+    assert port.low_ps / MS == pytest.approx(0.010 + BYTES / 680e3)
 
 
 def test_other_families_have_their_own_ports_only() -> None:

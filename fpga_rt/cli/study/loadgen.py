@@ -28,7 +28,7 @@ from fpga_rt.study.loadgen_record import PERCENTS, record, write
 _FOLDERS: dict[Scenario, str] = {"SingleStream": "single-stream", "Server": "server"}
 _RANDOM_IMAGES = 64
 _OFFICIAL_S = 600
-_PROBES, _PATIENCE, _UTILISATION = 8, 10, 0.5
+_PROBES, _PATIENCE, _UTILISATION = 8, 20, 0.5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -95,16 +95,17 @@ def _data(board: Board, what: str, size_bytes: int, found: list[Way]) -> Json:
 
 
 def _table(found: list[Way]) -> str:
+    shown = [name for name in PARTS if any(name == p.name for way in found for p in way.parts)]
     rows = []
     for way in found:
         parts = {part.name: part for part in way.parts}
         cells: list[object] = [way.name]
-        for name in PARTS:
+        for name in shown:
             part = parts.get(name)
             cells.append(_range(part.low_ps, part.high_ps) if part else None)
         rows.append([*cells, _range(way.low_ps, way.high_ps), parts["port"].origin])
-    heads = ["", *(f"{name}\nms" for name in PARTS), "swap\nms", "port's rate"]
-    return table(heads, "<" + ">" * (len(PARTS) + 1) + "<", rows)
+    heads = ["", *(f"{name}\nms" for name in shown), "swap\nms", "port's rate"]
+    return table(heads, "<" + ">" * (len(shown) + 1) + "<", rows)
 
 
 def _range(low_ps: int, high_ps: int) -> str:
@@ -120,7 +121,7 @@ def _published(found: list[Way], full: tuple[int, Way] | None) -> Iterator[str]:
     low, high = PUBLISHED_MS
     yield f"{low:g} to {high:g} ms: {PUBLISHED}"
     for way in found:
-        if len(way.parts) == 1:
+        if {part.name for part in way.parts} <= {"port", "contention"}:
             first, last = (way.bytes_in(round(ms * _PS_PER_MS)) / 1e6 for ms in PUBLISHED_MS)
             yield f"  {way.name}: {first:.1f} to {last:.1f} MB go through in that time"
     if full is not None:
