@@ -9,21 +9,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fpga_rt.deployment.atomic_file import write_atomically
-from fpga_rt.errors import ArtifactError
 from fpga_rt.study.axes import text
 from fpga_rt.study.break_even import Crossing, Row, sentences
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import evaluate
+from fpga_rt.study.json_file import Json, read_json
 
 FORMAT, VERSION = "fpga-rt study break-even", 1
 FOUND = "break_even.json"
 _FRACTION = 1 / 256
 """Of a bitstream's size: how closely neighbours that are no whole numbers are brought together."""
-
-Json = dict[str, Any]
 
 
 def refined(context: Context, crossing: Crossing) -> Crossing:
@@ -77,13 +74,8 @@ def read(folder: Path) -> Json | None:
     Raises:
         ArtifactError: the file cannot be read, or is of another format.
     """
-    path, again = folder / FOUND, "run `fpga-rt study break-even` again"
+    path = folder / FOUND
     if not path.exists():
         return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}); {again}") from error
-    if not isinstance(data, dict) or (data.get("format"), data.get("version")) != (FORMAT, VERSION):
-        raise ArtifactError(f"{path} is no search of version {VERSION}; {again}")
-    return data
+    again = "run `fpga-rt study break-even` again"
+    return read_json(path, (FORMAT, VERSION), "search", again)

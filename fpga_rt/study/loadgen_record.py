@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.device.interface import Capabilities
-from fpga_rt.errors import ArtifactError
 from fpga_rt.runtime.report import to_us
 from fpga_rt.study.evaluate import nearest_rank
+from fpga_rt.study.json_file import Json, read_json
 from fpga_rt.study.loadgen import Outcome, Settings, server_ps, single_stream_ps
 
 FORMAT, VERSION = "fpga-rt study loadgen", 1
 RECORD = "loadgen.json"
 PERCENTS = (50, 90, 99)
-
-Json = dict[str, Any]
 
 
 def record(
@@ -76,10 +73,4 @@ def read(path: Path) -> Json:
         ArtifactError: it cannot be read, or is of another format.
     """
     again = "run `fpga-rt study loadgen` again"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read ({error}); {again}") from error
-    if not isinstance(data, dict) or (data.get("format"), data.get("version")) != (FORMAT, VERSION):
-        raise ArtifactError(f"{path} is no record of version {VERSION}; {again}")
-    return data
+    return read_json(path, (FORMAT, VERSION), "record", again)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,12 +28,11 @@ from fpga_rt.runtime.runtime import Request, Runtime
 from fpga_rt.study.axes import Point
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import seed_of
+from fpga_rt.study.json_file import Json, read_json
 from fpga_rt.study.optimum import optimum
 
 FORMAT, VERSION = "fpga-rt study run", 1
 RUNS, RUN, TRACE, NATIVE = "runs", "run.json", "trace.json", "trace.pftrace"
-
-Json = dict[str, Any]
 
 
 def record(context: Context, name: str, folder: Path, native: bool = False) -> Path:
@@ -120,18 +118,8 @@ def read_runs(folder: Path) -> list[Json]:
 
 
 def _read(path: Path) -> Json:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"{path} cannot be read ({error}); record it again with `fpga-rt study trace`"
-        ) from error
-    if not isinstance(data, dict) or (data.get("format"), data.get("version")) != (FORMAT, VERSION):
-        raise ArtifactError(
-            f"{path} is no recording of version {VERSION}; record it again with"
-            " `fpga-rt study trace`"
-        )
-    return data
+    again = "record it again with `fpga-rt study trace`"
+    return read_json(path, (FORMAT, VERSION), "recording", again)
 
 
 def _policy(point: Point) -> Policy:

@@ -11,9 +11,9 @@ import pytest
 
 from fpga_rt.arch import partials
 from fpga_rt.arch.devices import device
+from fpga_rt.arch.partials import Cell
 from fpga_rt.bitstream.build import Form, build
 from fpga_rt.bitstream.expand import Frames
-from fpga_rt.arch.partials import Cell
 
 Area = tuple[str, int, int]  # row, first column, last column
 

@@ -1,4 +1,4 @@
-"""The model of a load's time, set-up and bytes by a rate: fitted on small streams, held to large ones.
+"""The model of a load, set-up and bytes by a rate: fitted on small streams, held to large ones.
 
 Simulated: clocks of the gateware's controller and of the port model behind it. Boards are checked
 the same way, by `fpga-rt selfcheck` and `fpga-rt calibrate`.
