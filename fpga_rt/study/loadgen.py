@@ -15,6 +15,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -106,6 +107,9 @@ def drive(
         folder: of LoadGen's logs; made if it is not there.
         settings: how many and how fast.
 
+    Interrupted, it answers what is left with nothing and ends when LoadGen does, which cannot be
+    stopped: soon in SingleStream, when its schedule is through in Server.
+
     Raises:
         ToolchainError: LoadGen is not installed.
         FpgaRtError: a query failed; the others are answered with nothing so that LoadGen ends.
@@ -117,10 +121,16 @@ def drive(
     worker.start()
     sut = lg.ConstructSUT(served.issue, lambda: None)
     library = lg.ConstructQSL(len(codes), len(codes), lambda _: None, lambda _: None)
+    arguments = (sut, library, _test(lg, scenario, settings), _logs(lg, folder), "")
     try:
-        lg.StartTestWithLogSettings(
-            sut, library, _test(lg, scenario, settings), _logs(lg, folder), ""
-        )
+        # In a thread of its own: an interrupt must not be raised below LoadGen's own frames.
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(lg.StartTestWithLogSettings, *arguments)
+            try:
+                running.result()
+            except BaseException:
+                served.stop()
+                raise
     finally:
         served.issue(())
         worker.join()
@@ -225,6 +235,11 @@ class _Served:
         self.queries = self.slower = 0
         self.service_ps: list[int] = []
         self.error: FpgaRtError | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Answer what is left with nothing."""
+        self._stopped = True
 
     def issue(self, samples: Sequence[Any]) -> None:
         """Take samples; nothing at all ends the work."""
@@ -238,7 +253,7 @@ class _Served:
 
     def _answer(self, identity: int, index: int) -> None:
         try:
-            if self.error is None:
+            if self.error is None and not self._stopped:
                 self._run(index)
         except FpgaRtError as error:
             self.error = error

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +100,23 @@ def test_a_query_that_fails_ends_the_run_with_its_error(
     monkeypatch.setattr(place[0], "trace", failing)
     with pytest.raises(ExecutionError, match="a bus error"):
         drive(*place, "SingleStream", tmp_path, Settings(seconds=0.01, queries=2))
+
+
+def test_an_interrupt_ends_the_run(place: Place, tmp_path: Path) -> None:
+    """In a thread that LoadGen calls, it would end the process instead."""
+    pytest.importorskip("mlperf_loadgen")
+    main, before = threading.get_ident(), signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(0.3, lambda: signal.pthread_kill(main, signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            drive(*place, "SingleStream", tmp_path, Settings(seconds=60, queries=64))
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - started < 50  # it does not go on to its 60 s
+    assert drive(*place, "SingleStream", tmp_path, Settings(seconds=0.1, queries=64)).valid
 
 
 def test_a_missing_library_names_the_extra(
