@@ -8,8 +8,10 @@ from typing import Any
 
 from fpga_rt.runtime.records import SWAP_PHASES
 from fpga_rt.study.axes import AXES
+from fpga_rt.study.break_even import Line as RatioLine
+from fpga_rt.study.break_even import lines as ratio_lines
 
-Row = dict[str, str]
+Row = Mapping[str, str]
 Json = dict[str, Any]
 
 MOST_SERIES, MOST_BARS = 8, 24
@@ -113,10 +115,12 @@ def figures(rows: Sequence[Row], runs: Sequence[Json], command: str) -> Iterator
         yield _admission(served, caption)
     for measure in (_IMAGE, _SERVED):
         measured = [r for r in rows if r[measure.column] and bool(r["accepted"]) == measure.served]
+        along = ratio_lines(measured)
         for axis in varied(measured):
             yield _sensitivity(measured, axis, caption, measure)
-            if axis in _NUMERIC and any(row["static_ratio"] for row in measured):
-                yield _break_even(measured, axis, caption, measure)
+            found = [line for line in along if line.axis == axis]
+            if found:
+                yield _break_even(measured, found, caption, measure)
 
 
 def varied(rows: Sequence[Row]) -> list[str]:
@@ -256,23 +260,42 @@ def _sensitivity(rows: Sequence[Row], axis: str, caption: str, measure: _Measure
     )  # fmt: skip
 
 
-def _break_even(rows: Sequence[Row], axis: str, caption: str, measure: _Measure) -> Lines:
-    """Return how many times as long the static design takes: above 1 reconfiguration pays."""
+def _break_even(
+    rows: Sequence[Row], found: Sequence[RatioLine], caption: str, measure: _Measure
+) -> Lines:
+    """Return how many times as long the static design takes: above 1 reconfiguration pays.
+
+    Args:
+        rows: results that are plotted.
+        found: their lines along one axis; those that cross 1 come first.
+        caption: of the plot.
+        measure: of the rows.
+    """
+    axis = found[0].axis
     others = [name for name in varied(rows) if name != axis]
-    groups: dict[str, list[tuple[float | str, float]]] = {}
-    for row in rows:
-        if row["static_ratio"]:
-            points = groups.setdefault(label(row, others) if others else "static / this", [])
-            points.append((float(row[axis]), float(row["static_ratio"])))
-    lines = [Line(name, tuple(points)) for name, points in list(groups.items())[:MOST_SERIES]]
-    xs = [x for line in lines for x, _ in line.points if isinstance(x, float)]
+    shown = sorted(found, key=lambda line: not line.crossings)[:MOST_SERIES]
+    lines = [
+        Line(
+            label(line.rows[0], others) if others else "static / this",
+            tuple(
+                (_x(row[axis], axis in _NUMERIC), ratio)
+                for row, ratio in zip(line.rows, line.ratios, strict=True)
+            ),
+        )
+        for line in shown
+    ]
+    xs = [x for line in lines for x, _ in line.points]
+    numbers = [x for x in xs if isinstance(x, float)]
+    first, last = (min(numbers), max(numbers)) if numbers else (xs[0], xs[-1])
     ratios = [ratio for line in lines for _, ratio in line.points]
-    lines.append(Line("break-even: above, it pays", ((min(xs), 1.0), (max(xs), 1.0)), static=True))
+    lines.append(Line("break-even: above, it pays", ((first, 1.0), (last, 1.0)), static=True))
+    title = "area, small to large" if axis == "partitions" else axis
     return Lines(
         f"{measure.key}break-even-{axis}",
-        f"{measure.title}: against a static design of the same area, by {axis}", axis,
-        "static / reconfigured", tuple(lines), caption, log_x=_wide(min(xs), max(xs), 8),
-        log_y=_wide(min(ratios), max(ratios)), left_out=max(0, len(groups) - MOST_SERIES),
+        f"{measure.title}: against a static design of the same area, by {title}", axis,
+        "static / reconfigured", tuple(lines), caption,
+        log_x=bool(numbers) and _wide(min(numbers), max(numbers), 8),
+        log_y=_wide(min(ratios), max(ratios)), left_out=max(0, len(found) - MOST_SERIES),
     )  # fmt: skip
 
 

@@ -52,13 +52,26 @@ def test_sensitivity_has_a_line_for_each_other_setting_and_the_static_design() -
 def test_the_static_design_is_compared_with_the_same_area_and_settings() -> None:
     figure = _figures()["break-even-batch"]
     assert _lines(figure) == {
-        "none": ((4.0, 0.5), (16.0, 2.0)), "look-ahead": ((4.0, 2.0),), "exact": ((4.0, 2.0),),
+        "none": ((4.0, 0.5), (16.0, 2.0)),
         "break-even: above, it pays": ((4.0, 1.0), (16.0, 1.0)),
     }  # fmt: skip
     rows = [row("none", 4), row("none", 4, partitions="0")]
     assert "static design, fastest of any area" in _lines(
         _figures([*rows, row("lru", 4)])["sensitivity-policy"]
     )
+
+
+def test_areas_and_mixes_have_a_break_even_too() -> None:
+    rows = [
+        row("none", 4, partitions=name, area_lut=area, workload=mix, static_ratio=ratio)
+        for name, area, ratio in (("all", 900, 0.5), ("0", 300, 1.5))
+        for mix in ("often", "seldom")
+    ]
+    found = _figures(rows)
+    assert _lines(found["break-even-partitions"])["often"] == (("0", 1.5), ("all", 0.5))
+    mixes = _lines(found["break-even-workload"])
+    assert mixes["partitions 0"] == (("often", 1.5), ("seldom", 1.5))
+    assert mixes["break-even: above, it pays"] == (("often", 1.0), ("seldom", 1.0))
 
 
 def test_full_bitstreams_have_a_line_of_their_own() -> None:
