@@ -8,7 +8,7 @@ say). A line crosses where `static_ratio` passes 1.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -116,18 +116,22 @@ def sentences(
         refined: returns a crossing with neighbours that are closer.
     """
     judged = [row for row in rows if row["static_ratio"]]
-    found = []
-    if judged:
-        found.append(_whole(judged))
-        along = lines(judged)
-        for axis in dict.fromkeys(line.axis for line in along):
-            found += _along([line for line in along if line.axis == axis], refined)
+    found = [_whole(judged)] if judged else []
     if len(judged) < len(rows):
         found.append(
             f"In {len(rows) - len(judged)} points no static design of the same area holds all"
             " modules: there it runs only with reconfiguration."
         )
-    return found + _against_full(rows)
+    found += _against_full(rows)
+    along = lines(judged)
+    for axis in _told_first(line.axis for line in along):
+        found += _along([line for line in along if line.axis == axis], refined)
+    return found
+
+
+def _told_first(axes: Iterable[str]) -> list[str]:
+    """Return axes once each, those of numbers first: there the break-even itself is found."""
+    return sorted(dict.fromkeys(axes), key=lambda axis: axis not in _NUMBERS)
 
 
 def _order(axis: str, rows: Sequence[Row]) -> Callable[[Row], float | None] | None:

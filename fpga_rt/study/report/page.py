@@ -17,6 +17,8 @@ from fpga_rt.study.report.summary import summary, verdict
 Json = dict[str, Any]
 
 MOST_TIMELINES = 12
+_MOST_TOLD = 12
+"""Sentences about the break-even that are shown at once."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 """The browser itself refuses every request, so that the page cannot grow one."""
 
@@ -80,7 +82,12 @@ def _break_even(source: Source) -> str:
         told = sentences(source.good)
     if not told:
         return ""
-    lines = "".join(f"<li>{escape(line)}</li>" for line in told)
+    items = [f"<li>{escape(line)}</li>" for line in told]
+    lines = "".join(items[:_MOST_TOLD])
+    if len(items) > _MOST_TOLD:
+        more = "".join(items[_MOST_TOLD:])
+        count = len(items) - _MOST_TOLD
+        lines += f"<li><details><summary>{count} more</summary><ul>{more}</ul></details></li>"
     kinds = " and ".join(sorted({row["origin"] for row in source.good}))
     return (
         '<h3 id="break-even">Where it pays, and where it loses</h3>'
