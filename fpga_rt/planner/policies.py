@@ -27,16 +27,20 @@ class ByRule:
             jobs: in order.
             ahead: also load what no job waits for yet.
             oldest: give up what was used longest ago, not what is needed again last.
+
+        Raises:
+            PlanningError: a job needs more modules at once than there are partitions for.
         """
-        self._jobs = jobs
+        self._needs = [[need.module for need in job.needs] for job in jobs]
+        self._ways = [assignments(job.needs) for job in jobs]
         self._ahead = ahead
         self._oldest = oldest
         self._used: dict[int, int] = {}
         self._uses: dict[int, list[int]] = {}
         self._partitions = {p for job in jobs for need in job.needs for p in need.partitions}
-        for index, job in enumerate(jobs):
-            for need in job.needs:
-                self._uses.setdefault(need.module, []).append(index)
+        for index, modules in enumerate(self._needs):
+            for module in modules:
+                self._uses.setdefault(module, []).append(index)
 
     def due(self, index: int) -> Iterable[Load]:
         """Return nothing: every load is one that a job waits for, or is ahead."""
@@ -53,12 +57,12 @@ class ByRule:
         if not self._ahead:
             return None
         decided, contents = set(busy), self._contents(executor)
-        last = min(index + 1 + LOOK_AHEAD_JOBS, len(self._jobs))
+        last = min(index + 1 + LOOK_AHEAD_JOBS, len(self._needs))
         for coming in range(index + 1, last):
             places, missing = self._choose(coming, index, decided, contents)
             for number in missing:
                 if places[number] not in decided:
-                    return places[number], self._jobs[coming].needs[number].module
+                    return places[number], self._needs[coming][number]
             decided.update(places)
             if len(decided) >= len(contents):
                 break
@@ -66,17 +70,19 @@ class ByRule:
 
     def _choose(
         self, job: int, now: int, decided: Collection[int], contents: Mapping[int, int | None]
-    ) -> tuple[tuple[int, ...], list[int]]:
+    ) -> tuple[tuple[int, ...], Sequence[int]]:
         """Return the places for a job that need the fewest loads, and the needs that are missing.
 
         Of those that need as few, one that loads into partitions which are not decided, and of
         those the one whose partitions give up least.
         """
-        needs = self._jobs[job].needs
-        places, best = assignments(needs), None
-        for chosen in places:
-            missing = [i for i, p in enumerate(chosen) if contents[p] != needs[i].module]
-            if not missing or len(places) == 1:
+        modules, ways = self._needs[job], self._ways[job]
+        if len(modules) == 1:
+            return self._choose_one(modules[0], ways, now, decided, contents)
+        best: tuple[object, tuple[int, ...], list[int]] | None = None
+        for chosen in ways:
+            missing = [i for i, p in enumerate(chosen) if contents[p] != modules[i]]
+            if not missing or len(ways) == 1:
                 return chosen, missing
             victims = [chosen[i] for i in missing]
             free = sum(p not in decided for p in victims)
@@ -87,6 +93,23 @@ class ByRule:
         if best is None:
             raise PlanningError(f"job {job} has no places; expected some")
         return best[1], best[2]
+
+    def _choose_one(
+        self,
+        module: int,
+        ways: Sequence[tuple[int, ...]],
+        now: int,
+        decided: Collection[int],
+        contents: Mapping[int, int | None],
+    ) -> tuple[tuple[int, ...], Sequence[int]]:
+        """Return the same for a job of one module, which most jobs are."""
+        for place in ways:
+            if contents[place[0]] == module:
+                return place, ()
+        if len(ways) == 1:
+            return ways[0], (0,)
+        rest = [place for place in ways if place[0] not in decided] or ways
+        return max(rest, key=lambda place: self._spare(place[0], contents[place[0]], now)), (0,)
 
     def _contents(self, executor: Executor) -> dict[int, int | None]:
         """Return what every partition holds, or is about to."""
@@ -99,9 +122,9 @@ class ByRule:
     def _spare(self, partition: int, module: int | None, now: int) -> int:
         """Return how little is lost with what a partition holds: most for an empty one."""
         if module is None:
-            return len(self._jobs) + 1
+            return len(self._needs) + 1
         if self._oldest:
             return -self._used.get(partition, -1)
         uses = self._uses.get(module, [])
         place = bisect_left(uses, now)
-        return uses[place] if place < len(uses) else len(self._jobs)
+        return uses[place] if place < len(uses) else len(self._needs)

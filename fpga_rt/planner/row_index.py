@@ -8,7 +8,7 @@ from fpga_rt.planner.schedule import assignments
 Contents = tuple[int, ...]
 """A module by partition, both by number; -1 for none."""
 
-FILLER_JOBS = 8
+FILLER_JOBS = 4
 """How far a load may be moved forward into a gap of the port."""
 _NEVER = 1 << 62
 
@@ -21,12 +21,14 @@ class RowIndex:
         modules: identities by number.
         needs: by job, modules with their partitions.
         places: by job, every way to give its needs partitions.
-        fillers: by job, what coming jobs need that may run where none of its own modules may: which
-            job, the module, its partitions, and those of them.
+        fillers: by job, what coming jobs need: which job, the module, its partitions; none in a row
+            in which no other order of loads than that of need is ever better.
         load: time by partition and module.
         next: by job and module the next job that needs it, itself included; at -1, for no module,
             one more than ever.
+        coming: by job, modules in the order in which they are needed next.
         durations: of the jobs.
+        single: every job needs one module, which may run in the same partitions each time.
         unrestricted: every module may run in every partition.
         alike: every module may run in every partition, and partitions cost the same.
         start: what the partitions hold at first.
@@ -50,15 +52,24 @@ class RowIndex:
         self.load = [
             [row.load_ps.get((p, m), _NEVER) for m in self.modules] for p in self.partitions
         ]
-        self.next = self._next_uses()
-        self.fillers = [self._fillers(index) for index in range(len(self.needs))]
         self.durations = row.durations_ps
-        self.unrestricted = all(
-            len(allowed) == len(place) for needed in self.needs for _, allowed in needed
-        )
-        self.alike = self.unrestricted and all(loads == self.load[0] for loads in self.load)
         resident = row.resident
         self.start = tuple(rank[resident[p]] if p in resident else -1 for p in self.partitions)
+        self._classify()
+        self.next = self._next_uses()
+        self.coming = self._coming()
+        self.fillers = [self._fillers(index) for index in range(len(self.needs))]
+
+    def _classify(self) -> None:
+        """Note what kind of row it is."""
+        pairs = {need for needed in self.needs for need in needed}
+        allowed = dict(pairs)
+        held = all(m < 0 or p in allowed.get(m, (p,)) for p, m in enumerate(self.start))
+        self.single = held and len(allowed) == len(pairs) and all(len(n) == 1 for n in self.needs)
+        count = len(self.partitions)
+        self.unrestricted = all(len(places) == count for _, places in pairs)
+        self.alike = self.unrestricted and all(loads == self.load[0] for loads in self.load)
+        self._equal = self.alike and len({self.load[0][m] for m in allowed}) == 1
 
     def _next_uses(self) -> list[list[int]]:
         count = len(self.needs)
@@ -70,49 +81,19 @@ class RowIndex:
             rows.append(uses)
         return rows[::-1]
 
-    def _fillers(self, index: int) -> list[tuple[int, int, tuple[int, ...], tuple[int, ...]]]:
-        own = {p for _, allowed in self.needs[index] for p in allowed}
-        if len(own) == len(self.partitions):
+    def _coming(self) -> list[list[int]]:
+        rows: list[list[int]] = [[]]
+        for needed in reversed(self.needs):
+            own = [module for module, _ in needed]
+            rows.append([*own, *(m for m in rows[-1] if m not in own)])
+        return rows[::-1]
+
+    def _fillers(self, index: int) -> list[tuple[int, int, tuple[int, ...]]]:
+        if self._equal:
             return []
-        found = []
-        for later in range(index + 1, min(index + 1 + FILLER_JOBS, len(self.needs))):
-            for module, allowed in self.needs[later]:
-                elsewhere = tuple(p for p in allowed if p not in own)
-                if elsewhere:
-                    found.append((later, module, allowed, elsewhere))
-        return found
-
-    def on_demand(self, index: int, contents: Contents) -> tuple[Contents, int]:
-        """Return what a job leaves behind, and its loads' time: what is needed last gives way."""
-        needs, uses = self.needs[index], self.next[index]
-        if len(needs) == 1:
-            [(module, allowed)] = needs
-            latest, victim = -1, -1
-            for p in allowed:
-                held = contents[p]
-                if held == module:
-                    return contents, 0
-                if uses[held] > latest:
-                    latest, victim = uses[held], p
-            after = (*contents[:victim], module, *contents[victim + 1 :])
-            return after, self.load[victim][module]
-        return self._on_demand(index, contents)
-
-    def _on_demand(self, index: int, contents: Contents) -> tuple[Contents, int]:
-        """Return the same for a job of several modules."""
-        needs, uses = self.needs[index], self.next[index]
-        best: tuple[int, int] | None = None
-        chosen: tuple[int, ...] = ()
-        for places in self.places[index]:
-            missing = [i for i, p in enumerate(places) if contents[p] != needs[i][0]]
-            if not missing:
-                return contents, 0
-            merit = (-len(missing), min(uses[contents[places[i]]] for i in missing))
-            if best is None or merit > best:
-                best, chosen = merit, places
-        held, cost = list(contents), 0
-        for p, (module, _) in zip(chosen, needs, strict=True):
-            if held[p] != module:
-                held[p] = module
-                cost += self.load[p][module]
-        return tuple(held), cost
+        last = min(index + 1 + FILLER_JOBS, len(self.needs))
+        return [
+            (later, module, allowed)
+            for later in range(index + 1, last)
+            for module, allowed in self.needs[later]
+        ]

@@ -1,0 +1,261 @@
+"""A beam of partial plans of a row, job by job, ranked by what they can still come to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter, le
+
+from fpga_rt.planner.plan import Plan, PlannedLoad
+from fpga_rt.planner.remaining import Remaining
+from fpga_rt.planner.row_index import Contents, RowIndex
+
+Loads = tuple[tuple[int, int], ...]
+"""Partitions and modules, in the port's order."""
+Trail = tuple["Trail | None", Loads, tuple[int, ...]]
+"""A job's decisions after those before it: its loads, and its places."""
+State = tuple[int, int, Contents, tuple[int, ...], "Trail | None"]
+"""A plan of the jobs so far: end of the last one; when the port is free; what the partitions hold;
+when each of them is loaded and its last job has ended; the decisions. Plain tuples, since a search
+makes some thousands a row."""
+
+
+class Beam:
+    """The search of one row."""
+
+    def __init__(self, row: RowIndex, width: int) -> None:
+        """Keep `width` partial plans."""
+        self._row, self._width = row, width
+        self._rest = [0]
+        for duration in reversed(row.durations):
+            self._rest.append(self._rest[-1] + duration)
+        self._rest.reverse()
+        self._remaining = Remaining(row)
+
+    def plan(self) -> Plan:
+        """Return the plan of the best state that the beam ends with."""
+        row = self._row
+        beam: list[State] = [(0, 0, row.start, (0,) * len(row.start), None)]
+        add = self._add_of_one if row.single else self._add
+        for index in range(len(row.needs)):
+            children: list[State] = []
+            for state in beam:
+                add(index, state, children)
+            beam = children
+            if len(children) > self._width:
+                beam = self._best(children, index + 1)
+        return self._read(min(beam, key=itemgetter(0)))
+
+    def _add_of_one(self, index: int, state: State, children: list[State]) -> None:
+        """Add the states after a job, in a row of jobs that need one module each."""
+        end, port, contents, free, trail = state
+        row = self._row
+        [(module, allowed)] = row.needs[index]
+        if module in contents:
+            p = contents.index(module)
+            last = (free[p] if free[p] > end else end) + row.durations[index]
+            until = (*free[:p], last, *free[p + 1 :])
+            children.append((last, port, contents, until, (trail, (), (p,))))
+            if not row.unrestricted:
+                self._add_copies(index, state, children)
+            return
+        duration, uses, never = row.durations[index], row.next[index], len(row.needs)
+        fillers = row.fillers[index]
+        kinds = set()
+        for p in allowed:
+            held, ready = contents[p], free[p]
+            load = row.load[p][module]
+            kind = (held if uses[held] < never else -1, ready if ready > port else port, load)
+            if kind in kinds:
+                continue
+            kinds.add(kind)
+            after = p + 1
+            loaded = kind[1] + load
+            last = (loaded if loaded > end else end) + duration
+            children.append(
+                (
+                    last,
+                    loaded,
+                    (*contents[:p], module, *contents[after:]),
+                    (*free[:p], last, *free[after:]),
+                    (trail, ((p, module),), (p,)),
+                )
+            )
+            if fillers and ready > port:
+                filling = self._filling(index, state, p)
+                if filling:
+                    loads = (*filling, (p, module))
+                    children.append(self._after(index, state, loads, (p,)))
+
+    def _add(self, index: int, state: State, children: list[State]) -> None:
+        """Add the states after a job."""
+        row, contents, free = self._row, state[2], state[3]
+        needs = row.needs[index]
+        for places in self._choices(index, state):
+            own = tuple(
+                (p, module)
+                for p, (module, _) in zip(places, needs, strict=True)
+                if contents[p] != module
+            )
+            children.append(self._after(index, state, own, places))
+            if not own:
+                if len(places) == 1 and not row.unrestricted:
+                    self._add_copies(index, state, children)
+            elif row.fillers[index] and free[own[0][0]] > state[1]:
+                filling = self._filling(index, state, own[0][0])
+                if filling:
+                    children.append(self._after(index, state, (*filling, *own), places))
+
+    def _choices(self, index: int, state: State) -> Sequence[tuple[int, ...]]:
+        """Return the places for a job with the fewest loads, one of those that come to the same."""
+        row, (_, port, contents, free, _) = self._row, state
+        needs, uses, never = row.needs[index], row.next[index], len(row.needs)
+        kinds: dict[tuple[object, ...], tuple[int, ...]] = {}
+        fewest = len(needs)
+        for places in row.places[index]:
+            missing = [i for i, p in enumerate(places) if contents[p] != needs[i][0]]
+            if not missing:
+                return (places,)
+            if len(missing) > fewest:
+                continue
+            if len(missing) < fewest:
+                kinds, fewest = {}, len(missing)
+            kind = tuple(
+                (
+                    contents[p] if uses[contents[p]] < never else -1,
+                    free[p] if free[p] > port else port,
+                    row.load[p][needs[i][0]],
+                )
+                for i in missing
+                for p in (places[i],)
+            )
+            kinds.setdefault(kind, places)
+        return list(kinds.values())
+
+    def _add_copies(self, index: int, state: State, children: list[State]) -> None:
+        """Add states in which a job's module is loaded elsewhere before the job could start.
+
+        That frees the place where it is, which is worth a load when others may run only there.
+        """
+        end, port, contents, free, _ = state
+        row = self._row
+        [(module, allowed)] = row.needs[index]
+        for p in allowed:
+            if contents[p] != module:
+                ready = free[p] if free[p] > port else port
+                if ready + row.load[p][module] <= end:
+                    children.append(self._after(index, state, ((p, module),), (p,)))
+
+    def _filling(self, index: int, state: State, victim: int) -> Loads:
+        """Return later loads for the port's gap before `victim` is free."""
+        _, port, contents, free, _ = state
+        row, until = self._row, free[victim]
+        uses = row.next[index]
+        filling: list[tuple[int, int]] = []
+        taken = [victim]
+        for later, module, allowed in row.fillers[index]:
+            if module in contents or any(module == other for _, other in filling):
+                continue
+            for p in allowed:
+                if free[p] < until and p not in taken and uses[contents[p]] > later:
+                    filling.append((p, module))
+                    taken.append(p)
+                    port = (free[p] if free[p] > port else port) + row.load[p][module]
+                    break
+            if port >= until:
+                break
+        return tuple(filling)
+
+    def _after(self, index: int, state: State, loads: Loads, places: tuple[int, ...]) -> State:
+        """Return the state after some loads and a job."""
+        end, port, contents, free, trail = state
+        held, ready = list(contents), list(free)
+        for p, module in loads:
+            port = max(port, ready[p]) + self._row.load[p][module]
+            held[p], ready[p] = module, port
+        for p in places:
+            end = max(end, ready[p])
+        end += self._row.durations[index]
+        for p in places:
+            ready[p] = end
+        return end, port, tuple(held), tuple(ready), (trail, loads, places)
+
+    def _best(self, children: Sequence[State], index: int) -> list[State]:
+        """Return the most promising states, none of them worse than another in everything.
+
+        Two bounds say what a state can still come to: jobs without waiting, and loads without
+        waiting. The larger one ranks, the smaller one counts in part; for some of the states kept
+        it counts in full, since neither is right for all rows.
+        """
+        rest, known = self._rest[index], self._remaining.known[index]
+        last = self._row.durations[-1] if rest else 0
+        ranks = []
+        for number, (end, port, contents, *_) in enumerate(children):
+            left = known.get(contents)
+            if left is None:
+                left = self._remaining.loads(index, contents)
+            jobs, loads = end + rest, port + left + last
+            high = jobs if jobs > loads else loads
+            ranks.append((3 * high + jobs + loads, jobs + loads, number))
+        kept: dict[int, State] = {}
+        seen: dict[Contents, list[tuple[int, ...]]] = {}
+        ranks.sort()
+        self._keep(children, (number for *_, number in ranks), self._width * 5 // 6, kept, seen)
+        if len(ranks) > len(kept):
+            ranks.sort(key=itemgetter(1))
+            self._keep(children, (number for *_, number in ranks), self._width, kept, seen)
+        return list(kept.values())
+
+    def _keep(
+        self,
+        children: Sequence[State],
+        order: Iterable[int],
+        most: int,
+        kept: dict[int, State],
+        seen: dict[Contents, list[tuple[int, ...]]],
+    ) -> None:
+        """Keep children in an order, up to so many, but for those that are worse than another."""
+        for number in order:
+            if len(kept) >= most:
+                return
+            if number in kept:
+                continue
+            state = children[number]
+            end, port, contents, free, _ = state
+            if self._row.alike:
+                contents, free = zip(*sorted(zip(contents, free, strict=True)), strict=True)
+            times = (end, port, *free)
+            others = seen.setdefault(contents, [])
+            if not any(all(map(le, other, times)) for other in others):
+                others.append(times)
+                kept[number] = state
+
+    def _read(self, state: State) -> Plan:
+        """Return the plan of a state."""
+        steps = []
+        trail = state[4]
+        while trail is not None:
+            steps.append(trail[1:])
+            trail = trail[0]
+        places: list[tuple[int, ...]] = []
+        loads: list[tuple[int, int, int]] = []
+        last_use: dict[int, int] = {}
+        first_use: dict[int, int] = {}
+        current: dict[int, int] = {}
+        for begun, chosen in reversed(steps):
+            for partition, module in begun:
+                current[partition] = len(loads)
+                loads.append((partition, module, last_use.get(partition, -1)))
+            for partition in chosen:
+                last_use[partition] = len(places)
+                if partition in current:
+                    first_use.setdefault(current.pop(partition), len(places))
+            places.append(chosen)
+        names, modules = self._row.partitions, self._row.modules
+        return Plan(
+            tuple(tuple(names[p] for p in chosen) for chosen in places),
+            tuple(
+                PlannedLoad(names[p], modules[m], after, first_use[i])
+                for i, (p, m, after) in enumerate(loads)
+                if i in first_use
+            ),
+        )
