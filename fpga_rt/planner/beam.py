@@ -59,7 +59,7 @@ class Beam:
                 self._add_copies(index, state, children)
             return
         duration, uses, never = row.durations[index], row.next[index], len(row.needs)
-        fillers = row.fillers[index]
+        fillers, soonest = row.fillers[index], max(port, min(free))
         kinds = set()
         for p in allowed:
             held, ready = contents[p], free[p]
@@ -80,7 +80,7 @@ class Beam:
                     (trail, ((p, module),), (p,)),
                 )
             )
-            if fillers and ready > port:
+            if fillers and ready > soonest:
                 filling = self._filling(index, state, p)
                 if filling:
                     loads = (*filling, (p, module))
@@ -186,18 +186,15 @@ class Beam:
         waiting. The larger one ranks, the smaller one counts in part; for some of the states kept
         it counts in full, since neither is right for all rows.
         """
-        rest, known = self._rest[index], self._remaining.known[index]
+        rest, remaining = self._rest[index], self._remaining.loads
         last = self._row.durations[-1] if rest else 0
         ranks = []
-        for number, (end, port, contents, *_) in enumerate(children):
-            left = known.get(contents)
-            if left is None:
-                left = self._remaining.loads(index, contents)
-            jobs, loads = end + rest, port + left + last
+        for number, (end, port, contents, _, _) in enumerate(children):
+            jobs, loads = end + rest, port + remaining(index, contents) + last
             high = jobs if jobs > loads else loads
             ranks.append((3 * high + jobs + loads, jobs + loads, number))
         kept: dict[int, State] = {}
-        seen: dict[Contents, list[tuple[int, ...]]] = {}
+        seen: dict[Contents, list[State]] = {}
         ranks.sort()
         self._keep(children, (number for *_, number in ranks), self._width * 5 // 6, kept, seen)
         if len(ranks) > len(kept):
@@ -211,9 +208,10 @@ class Beam:
         order: Iterable[int],
         most: int,
         kept: dict[int, State],
-        seen: dict[Contents, list[tuple[int, ...]]],
+        seen: dict[Contents, list[State]],
     ) -> None:
         """Keep children in an order, up to so many, but for those that are worse than another."""
+        alike = self._row.alike
         for number in order:
             if len(kept) >= most:
                 return
@@ -221,13 +219,25 @@ class Beam:
                 continue
             state = children[number]
             end, port, contents, free, _ = state
-            if self._row.alike:
-                contents, free = zip(*sorted(zip(contents, free, strict=True)), strict=True)
-            times = (end, port, *free)
-            others = seen.setdefault(contents, [])
-            if not any(all(map(le, other, times)) for other in others):
-                others.append(times)
-                kept[number] = state
+            key = tuple(sorted(contents)) if alike else contents
+            others = seen.get(key)
+            if others is None:
+                seen[key] = [state]
+            elif any(
+                other[0] <= end and other[1] <= port and self._frees(other, contents, free)
+                for other in others
+            ):
+                continue
+            else:
+                others.append(state)
+            kept[number] = state
+
+    def _frees(self, other: State, contents: Contents, free: tuple[int, ...]) -> bool:
+        """Tell whether another state has every module as early, where it is held."""
+        if other[2] != contents:
+            times = dict(zip(other[2], other[3], strict=True))
+            return all(times[m] <= time for m, time in zip(contents, free, strict=True))
+        return all(map(le, other[3], free))
 
     def _read(self, state: State) -> Plan:
         """Return the plan of a state."""

@@ -3,10 +3,10 @@
 Loads go through the port in the order in which jobs need them (for equal loads no other order is
 better: Cao et al., SIGMETRICS 1995), each as early as port and partition allow. What is left to
 decide is which partition gives up its module. `aggressive` decides once and for all; here a beam of
-partial plans is kept, job by job, ranked by what they can still come to. Where a load has to wait
-for its partition, plans that fill the port's gap with a later job's load elsewhere are kept too,
-and where some modules may run in some partitions only, plans that load a module a second time to
-make room for them.
+partial plans is kept, job by job, ranked by what they can still come to. Where loads differ, two
+more things may help, and plans that do them are kept too: while a load waits for its partition,
+others of the next jobs go first, into partitions that are free before; and where some modules may
+run in some partitions only, a module is loaded a second time to make room for them.
 The width of the beam depends on nothing but the row, so the same row always has the same plan.
 """
 
@@ -18,9 +18,9 @@ from fpga_rt.planner.plan import Outcome, Planned, Row, carry_out
 from fpga_rt.planner.policies import ByRule
 from fpga_rt.planner.row_index import RowIndex
 
-WORK = 400
-"""Partial plans that are looked at, over all jobs: long rows get a narrower beam."""
-MOST, LEAST = 12, 4
+WORK = 480
+"""Partial plans that are kept, over all jobs: long rows get a narrower beam."""
+MOST, LEAST = 30, 4
 """Width of the beam."""
 
 

@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from fpga_rt.errors import PlanningError
 from fpga_rt.planner.schedule import LOOK_AHEAD_JOBS, Executor, Job, Load, assignments
 
+_Merit = tuple[int, int, list[int]]
+
 
 class ByRule:
     """A strategy that looks at what is resident, what was used and what comes."""
@@ -79,7 +81,7 @@ class ByRule:
         modules, ways = self._needs[job], self._ways[job]
         if len(modules) == 1:
             return self._choose_one(modules[0], ways, now, decided, contents)
-        best: tuple[object, tuple[int, ...], list[int]] | None = None
+        best: tuple[_Merit, tuple[int, ...], list[int]] | None = None
         for chosen in ways:
             missing = [i for i, p in enumerate(chosen) if contents[p] != modules[i]]
             if not missing or len(ways) == 1:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from fpga_rt.planner.row_index import Contents, RowIndex
 
+Table = dict[Contents, int]
+
 
 class Remaining:
     """Sums of load times by job and contents, each made once."""
@@ -14,48 +16,56 @@ class Remaining:
     def __init__(self, row: RowIndex) -> None:
         """Serve a row."""
         self._row = row
-        self.known: list[dict[Contents, int]] = [{} for _ in range(len(row.needs) + 1)]
-        """What was asked for, by job and contents."""
-        self._step = self._miss if row.single else self._job
+        self._known: list[Table] = [{} for _ in range(len(row.needs) + 1)]
+        self._walk = self._misses if row.single else self._jobs
 
     def loads(self, index: int, contents: Contents) -> int:
         """Return the time of the loads from a job on."""
-        path: list[tuple[dict[Contents, int], Contents, int]] = []
-        count = len(self._row.needs)
-        total = 0
-        while index < count:
-            table = self.known[index]
-            found = table.get(contents)
-            if found is not None:
-                total = found
-                break
-            index, after, cost = self._step(index, contents)
-            path.append((table, contents, cost))
-            contents = after
+        path: list[tuple[Table, Contents, int]] = []
+        total = self._walk(index, contents, path)
         for table, held, cost in reversed(path):
             total += cost
             table[held] = total
         return total
 
-    def _miss(self, index: int, contents: Contents) -> tuple[int, Contents, int]:
-        """Return the job after the next one that lacks its module, what it leaves, and its load."""
-        row = self._row
-        for module in row.coming[index]:
-            if module not in contents:
-                break
-        else:
-            return len(row.needs), contents, 0
-        miss = row.next[index][module]
-        uses, allowed = row.next[miss], row.needs[miss][0][1]
-        latest, victim = -1, -1
-        for p in allowed:
-            if uses[contents[p]] > latest:
-                latest, victim = uses[contents[p]], p
-        after = (*contents[:victim], module, *contents[victim + 1 :])
-        return miss + 1, after, row.load[victim][module]
+    def _misses(
+        self, index: int, contents: Contents, path: list[tuple[Table, Contents, int]]
+    ) -> int:
+        """Go from miss to miss until what is left is known, and return that."""
+        row, known = self._row, self._known
+        load, needs, nexts, coming = row.load, row.needs, row.next, row.coming
+        while True:
+            for module in coming[index]:
+                if module not in contents:
+                    break
+            else:
+                return 0
+            miss = nexts[index][module]
+            table = known[miss]
+            if contents in table:
+                return table[contents]
+            uses, victim, latest = nexts[miss], -1, -1
+            for p in needs[miss][0][1]:
+                use = uses[contents[p]]
+                if use > latest:
+                    latest, victim = use, p
+            path.append((table, contents, load[victim][module]))
+            contents = (*contents[:victim], module, *contents[victim + 1 :])
+            index = miss + 1
 
-    def _job(self, index: int, contents: Contents) -> tuple[int, Contents, int]:
-        """Return the next job, what this one leaves, and the time of its loads."""
+    def _jobs(self, index: int, contents: Contents, path: list[tuple[Table, Contents, int]]) -> int:
+        """Go from job to job until what is left is known, and return that."""
+        while index < len(self._row.needs):
+            table = self._known[index]
+            if contents in table:
+                return table[contents]
+            after, cost = self._job(index, contents)
+            path.append((table, contents, cost))
+            index, contents = index + 1, after
+        return 0
+
+    def _job(self, index: int, contents: Contents) -> tuple[Contents, int]:
+        """Return what a job leaves, and the time of its loads."""
         row = self._row
         needs, uses = row.needs[index], row.next[index]
         best: tuple[int, int] | None = None
@@ -63,7 +73,7 @@ class Remaining:
         for places in row.places[index]:
             missing = [i for i, p in enumerate(places) if contents[p] != needs[i][0]]
             if not missing:
-                return index + 1, contents, 0
+                return contents, 0
             merit = (-len(missing), min(uses[contents[places[i]]] for i in missing))
             if best is None or merit > best:
                 best, chosen = merit, places
@@ -72,4 +82,4 @@ class Remaining:
             if held[p] != module:
                 held[p] = module
                 cost += row.load[p][module]
-        return index + 1, tuple(held), cost
+        return tuple(held), cost
