@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -66,6 +66,20 @@ def random_row(number: int, kind: Kind | None = None) -> Row:
     jobs = tuple(Job(0, i, 0, 1, (Need(m, places[m]),)) for i, m in enumerate(modules))
     durations = rng.integers(_MEAN // 2, _MEAN * 3 // 2 + 1, kind.jobs)
     return Row(jobs, tuple(map(int, durations)), _loads(rng, kind, places))
+
+
+def at_home(row: Row) -> Row:
+    """Return a row whose modules have one partition each to run in, as if compiled for it."""
+    homes: dict[int, tuple[int, ...]] = {}
+    for job in row.jobs:
+        for need in job.needs:
+            choice = need.partitions[need.module % len(need.partitions)]
+            homes.setdefault(need.module, (choice,))
+    jobs = tuple(
+        replace(job, needs=tuple(Need(n.module, homes[n.module]) for n in job.needs))
+        for job in row.jobs
+    )
+    return replace(row, jobs=jobs)
 
 
 def _places(rng: np.random.Generator, kind: Kind) -> list[tuple[int, ...]]:
