@@ -38,6 +38,7 @@ BENCHMARKS = (
     "pynq_swap",
     "planner",
     "schedules",
+    "three_models",
     "online",
     "loadgen",
     "mlperf_tiny",

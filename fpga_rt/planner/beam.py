@@ -35,8 +35,8 @@ class Beam:
         """Return the plan of the best state that the beam ends with."""
         row = self._row
         beam: list[State] = [(0, 0, row.start, (0,) * len(row.start), None)]
-        add = self._add_of_one if row.single else self._add
-        for index in range(len(row.needs)):
+        for index, needs in enumerate(row.needs):
+            add = self._add_of_one if row.steady and len(needs) == 1 else self._add
             children: list[State] = []
             for state in beam:
                 add(index, state, children)
@@ -46,7 +46,7 @@ class Beam:
         return self._read(min(beam, key=itemgetter(0)))
 
     def _add_of_one(self, index: int, state: State, children: list[State]) -> None:
-        """Add the states after a job, in a row of jobs that need one module each."""
+        """Add the states after a job of one module, in a row where its partitions never change."""
         end, port, contents, free, trail = state
         row = self._row
         [(module, allowed)] = row.needs[index]
@@ -88,48 +88,41 @@ class Beam:
 
     def _add(self, index: int, state: State, children: list[State]) -> None:
         """Add the states after a job."""
-        row, contents, free = self._row, state[2], state[3]
-        needs = row.needs[index]
-        for places in self._choices(index, state):
-            own = tuple(
-                (p, module)
-                for p, (module, _) in zip(places, needs, strict=True)
-                if contents[p] != module
-            )
+        _, port, _, free, _ = state
+        row = self._row
+        fillers, soonest = row.fillers[index], max(port, min(free))
+        for places, own in self._choices(index, state):
             children.append(self._after(index, state, own, places))
             if not own:
                 if len(places) == 1 and not row.unrestricted:
                     self._add_copies(index, state, children)
-            elif row.fillers[index] and free[own[0][0]] > state[1]:
+            elif fillers and free[own[0][0]] > soonest:
                 filling = self._filling(index, state, own[0][0])
                 if filling:
                     children.append(self._after(index, state, (*filling, *own), places))
 
-    def _choices(self, index: int, state: State) -> Sequence[tuple[int, ...]]:
-        """Return the places for a job with the fewest loads, one of those that come to the same."""
+    def _choices(self, index: int, state: State) -> Iterable[tuple[tuple[int, ...], Loads]]:
+        """Return places and loads for a job, with the fewest loads, once of each kind."""
         row, (_, port, contents, free, _) = self._row, state
-        needs, uses, never = row.needs[index], row.next[index], len(row.needs)
-        kinds: dict[tuple[object, ...], tuple[int, ...]] = {}
-        fewest = len(needs)
-        for places in row.places[index]:
-            missing = [i for i, p in enumerate(places) if contents[p] != needs[i][0]]
-            if not missing:
-                return (places,)
-            if len(missing) > fewest:
+        uses, never = row.next[index], len(row.needs)
+        kinds: dict[tuple[int, ...], tuple[Loads, Loads]] = {}
+        fewest = len(row.needs[index])
+        for way in row.ways[index]:
+            own = [load for load in way if contents[load[0]] != load[1]]
+            if not own:
+                return [(tuple(p for p, _ in way), ())]
+            if len(own) > fewest:
                 continue
-            if len(missing) < fewest:
-                kinds, fewest = {}, len(missing)
-            kind = tuple(
-                (
-                    contents[p] if uses[contents[p]] < never else -1,
-                    free[p] if free[p] > port else port,
-                    row.load[p][needs[i][0]],
-                )
-                for i in missing
-                for p in (places[i],)
-            )
-            kinds.setdefault(kind, places)
-        return list(kinds.values())
+            if len(own) < fewest:
+                kinds, fewest = {}, len(own)
+            kind: list[int] = []
+            for p, module in own:
+                held, ready = contents[p], free[p]
+                kind.append(held if uses[held] < never else -1)
+                kind.append(ready if ready > port else port)
+                kind.append(row.load[p][module])
+            kinds.setdefault(tuple(kind), (way, tuple(own)))
+        return [(tuple(p for p, _ in way), own) for way, own in kinds.values()]
 
     def _add_copies(self, index: int, state: State, children: list[State]) -> None:
         """Add states in which a job's module is loaded elsewhere before the job could start.

@@ -5,6 +5,8 @@ With equal loads that is the least they can take (Belady 1966), with others an e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fpga_rt.planner.row_index import Contents, RowIndex
 
 Table = dict[Contents, int]
@@ -67,19 +69,18 @@ class Remaining:
     def _job(self, index: int, contents: Contents) -> tuple[Contents, int]:
         """Return what a job leaves, and the time of its loads."""
         row = self._row
-        needs, uses = row.needs[index], row.next[index]
+        uses = row.next[index]
         best: tuple[int, int] | None = None
-        chosen: tuple[int, ...] = ()
-        for places in row.places[index]:
-            missing = [i for i, p in enumerate(places) if contents[p] != needs[i][0]]
+        chosen: Sequence[tuple[int, int]] = ()
+        for way in row.ways[index]:
+            missing = [load for load in way if contents[load[0]] != load[1]]
             if not missing:
                 return contents, 0
-            merit = (-len(missing), min(uses[contents[places[i]]] for i in missing))
+            merit = (-len(missing), min([uses[contents[p]] for p, _ in missing]))
             if best is None or merit > best:
-                best, chosen = merit, places
+                best, chosen = merit, missing
         held, cost = list(contents), 0
-        for p, (module, _) in zip(chosen, needs, strict=True):
-            if held[p] != module:
-                held[p] = module
-                cost += row.load[p][module]
+        for p, module in chosen:
+            held[p] = module
+            cost += row.load[p][module]
         return tuple(held), cost

@@ -20,7 +20,8 @@ class RowIndex:
         partitions: identities by number.
         modules: identities by number.
         needs: by job, modules with their partitions.
-        places: by job, every way to give its needs partitions.
+        wanted: by job, its modules.
+        ways: by job, every way to give its needs partitions: these and the modules.
         fillers: by job, what coming jobs need: which job, the module, its partitions; none in a row
             in which no other order of loads than that of need is ever better.
         load: time by partition and module.
@@ -28,7 +29,8 @@ class RowIndex:
             one more than ever.
         coming: by job, modules in the order in which they are needed next.
         durations: of the jobs.
-        single: every job needs one module, which may run in the same partitions each time.
+        steady: a module may run in the same partitions each time.
+        single: so it is, and every job needs one module.
         unrestricted: every module may run in every partition.
         alike: every module may run in every partition, and partitions cost the same.
         start: what the partitions hold at first.
@@ -45,9 +47,13 @@ class RowIndex:
             [(rank[n.module], tuple(place[p] for p in n.partitions)) for n in job.needs]
             for job in row.jobs
         ]
-        self.places = [
-            [tuple(place[p] for p in places) for places in assignments(job.needs)]
-            for job in row.jobs
+        self.wanted = [tuple(module for module, _ in needed) for needed in self.needs]
+        self.ways = [
+            [
+                tuple(zip((place[p] for p in places), modules, strict=True))
+                for places in assignments(job.needs)
+            ]
+            for job, modules in zip(row.jobs, self.wanted, strict=True)
         ]
         self.load = [
             [row.load_ps.get((p, m), _NEVER) for m in self.modules] for p in self.partitions
@@ -65,7 +71,8 @@ class RowIndex:
         pairs = {need for needed in self.needs for need in needed}
         allowed = dict(pairs)
         held = all(m < 0 or p in allowed.get(m, (p,)) for p, m in enumerate(self.start))
-        self.single = held and len(allowed) == len(pairs) and all(len(n) == 1 for n in self.needs)
+        self.steady = held and len(allowed) == len(pairs)
+        self.single = self.steady and all(len(needed) == 1 for needed in self.needs)
         count = len(self.partitions)
         self.unrestricted = all(len(places) == count for _, places in pairs)
         self.alike = self.unrestricted and all(loads == self.load[0] for loads in self.load)
@@ -76,15 +83,14 @@ class RowIndex:
         rows = [[count] * len(self.modules) + [count + 1]]
         for index in range(count - 1, -1, -1):
             uses = rows[-1].copy()
-            for module, _ in self.needs[index]:
+            for module in self.wanted[index]:
                 uses[module] = index
             rows.append(uses)
         return rows[::-1]
 
     def _coming(self) -> list[list[int]]:
         rows: list[list[int]] = [[]]
-        for needed in reversed(self.needs):
-            own = [module for module, _ in needed]
+        for own in reversed(self.wanted):
             rows.append([*own, *(m for m in rows[-1] if m not in own)])
         return rows[::-1]
 

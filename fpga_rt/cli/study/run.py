@@ -11,6 +11,7 @@ from fpga_rt.cli.options import positive
 from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.table import table
 from fpga_rt.study import file, sweep
+from fpga_rt.study.against_exact import against_exact
 from fpga_rt.study.axes import AXES
 from fpga_rt.study.break_even import sentences
 from fpga_rt.study.file import Study
@@ -86,7 +87,7 @@ def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
         lines += ["", _table(study, good[:_MOST_ROWS])]
     if len(good) > _MOST_ROWS:
         lines.append(f"... {len(good) - _MOST_ROWS} more points in the file")
-    lines += ["", *told]
+    lines += ["", *(against.text for against in against_exact(good)), *told]
     reasons: dict[str, int] = {}
     for row in rows:
         if row["error"]:
