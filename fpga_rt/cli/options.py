@@ -138,11 +138,13 @@ def read_text(path: Path) -> str:
         raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
 
 
-def add_schedule(parser: argparse.ArgumentParser) -> None:
-    """Add what a run's times depend on."""
-    parser.add_argument(
-        "--batch", type=positive, default=1, metavar="N", help="images in a request, 1 by default"
-    )
+def add_schedule(parser: argparse.ArgumentParser, batch: bool = True) -> None:
+    """Add what a run's times depend on; `batch` unless it is what is asked for."""
+    if batch:
+        parser.add_argument(
+            "--batch", type=positive, default=1, metavar="N",
+            help="images in a request, 1 by default",
+        )  # fmt: skip
     parser.add_argument(
         "--prefetch", choices=POLICIES, default="aggressive",
         help="load modules on demand (none, lru, belady) or ahead too (aggressive, the default;"

@@ -6,7 +6,6 @@ loads of a request are shared by more images. Every image waits for the whole ba
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from fpga_rt.arch.boards import Board
@@ -42,97 +41,92 @@ class Batch:
         return self.latency_ps / self.images
 
 
-def hiding_batch(
-    board: Board,
-    deployment: Deployment,
-    policy: Policy = "aggressive",
-    port: str | None = None,
-    most: int = MOST,
-) -> Batch:
-    """Return the smallest batch that hides every load of a request behind its launches.
+class Batches:
+    """The batches that a network's requests may have on a board."""
 
-    Args:
-        board: whose figures.
-        deployment: the network.
-        policy: when to load.
-        port: configuration port; the board's default port unless given.
-        most: images that are tried at most.
+    def __init__(
+        self,
+        board: Board,
+        deployment: Deployment,
+        policy: Policy = "aggressive",
+        port: str | None = None,
+        most: int = MOST,
+    ) -> None:
+        """Weigh batches of a network.
 
-    Raises:
-        PlanningError: no batch up to `most` hides them, as when all use one partition.
-    """
-    weigh = _weigher(board, deployment, policy, port)
-    high = 1
-    while weigh(high).exposed_ps:
-        if high >= most:
-            raise PlanningError(
-                f"loads of {deployment.network.name} under policy {policy} leave"
-                f" {weigh(most).exposed_ps / 1e9:.3f} ms exposed at a batch of {most}, expected"
-                " none; give it more partitions, or a policy that loads ahead"
+        Args:
+            board: whose figures.
+            deployment: the network.
+            policy: when to load.
+            port: configuration port; the board's default port unless given.
+            most: images that are tried at most.
+        """
+        self._board, self._deployment, self._policy = board, deployment, policy
+        self._port, self._most = port, most
+        self._timelines = Timelines(board)
+        self._known: dict[int, Batch] = {}
+
+    def weigh(self, images: int) -> Batch:
+        """Return what requests of so many images come to."""
+        if images not in self._known:
+            found = predict(
+                self._board,
+                [(self._deployment, images)] * _WARM,
+                self._policy,
+                self._port,
+                self._timelines,
             )
-        high = min(2 * high, most)
-    low = high // 2  # exposed, or 0
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if weigh(middle).exposed_ps else (low, middle)
-    return weigh(high)
-
-
-def fastest_batch(
-    board: Board,
-    deployment: Deployment,
-    deadline_ps: int,
-    policy: Policy = "aggressive",
-    port: str | None = None,
-    most: int = MOST,
-) -> Batch:
-    """Return the batch with the least time an image whose requests end by a deadline.
-
-    Args:
-        board: whose figures.
-        deployment: the network.
-        deadline_ps: for a request, from its start.
-        policy: when to load.
-        port: configuration port; the board's default port unless given.
-        most: images that are tried at most.
-
-    Raises:
-        PlanningError: a single image takes longer.
-    """
-    weigh = _weigher(board, deployment, policy, port)
-    if weigh(1).latency_ps > deadline_ps:
-        raise PlanningError(
-            f"one image of {deployment.network.name} takes {weigh(1).latency_ps / 1e9:.3f} ms,"
-            f" expected at most {deadline_ps / 1e9:.3f} ms; give it more time, more partitions or"
-            " a faster port"
-        )
-    low, high = 1, most + 1  # latency grows with the batch
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if weigh(middle).latency_ps <= deadline_ps else (low, middle)
-    tried = {low}
-    while tried and min(tried) > 1:
-        tried.add(min(tried) // 2)
-    return min(
-        (weigh(images) for images in tried), key=lambda batch: (batch.image_ps, batch.images)
-    )
-
-
-def _weigher(
-    board: Board, deployment: Deployment, policy: Policy, port: str | None
-) -> Callable[[int], Batch]:
-    timelines = Timelines(board)
-    known: dict[int, Batch] = {}
-
-    def weigh(images: int) -> Batch:
-        if images not in known:
-            requests = [(deployment, images)] * _WARM
-            found = predict(board, requests, policy, port, timelines)
             start, end = found.requests[-1]
-            known[images] = Batch(images, end - start, _exposed_ps(found, start))
-        return known[images]
+            self._known[images] = Batch(images, end - start, _exposed_ps(found, start))
+        return self._known[images]
 
-    return weigh
+    def hiding(self) -> Batch:
+        """Return the smallest batch that hides every load of a request behind its launches.
+
+        Raises:
+            PlanningError: no batch up to the most hides them, as when all use one partition.
+        """
+        high = 1
+        while self.weigh(high).exposed_ps:
+            if high >= self._most:
+                exposed_ms = self.weigh(high).exposed_ps / 1e9
+                raise PlanningError(
+                    f"loads of {self._deployment.network.name} under policy {self._policy} leave"
+                    f" {exposed_ms:.3f} ms exposed at a batch of {self._most}, expected none; give"
+                    " it more partitions, or a policy that loads ahead"
+                )
+            high = min(2 * high, self._most)
+        low = high // 2  # exposed, or 0
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.weigh(middle).exposed_ps else (low, middle)
+        return self.weigh(high)
+
+    def fastest(self, deadline_ps: int) -> Batch:
+        """Return the batch with the least time an image whose requests end by a deadline.
+
+        Args:
+            deadline_ps: for a request, from its start.
+
+        Raises:
+            PlanningError: a single image takes longer.
+        """
+        one_ps = self.weigh(1).latency_ps
+        if one_ps > deadline_ps:
+            raise PlanningError(
+                f"one image of {self._deployment.network.name} takes {one_ps / 1e9:.3f} ms,"
+                f" expected at most {deadline_ps / 1e9:.3f} ms; give it more time, more partitions"
+                " or a faster port"
+            )
+        low, high = 1, self._most + 1  # latency grows with the batch
+        while high - low > 1:
+            middle = (low + high) // 2
+            in_time = self.weigh(middle).latency_ps <= deadline_ps
+            low, high = (middle, high) if in_time else (low, middle)
+        tried = {low}
+        while tried and min(tried) > 1:
+            tried.add(min(tried) // 2)
+        return min(map(self.weigh, tried), key=lambda batch: (batch.image_ps, batch.images))
 
 
 def _exposed_ps(prediction: Prediction, since_ps: int) -> int:

@@ -8,7 +8,7 @@ import pytest
 from fpga_rt.arch.boards import board
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import PlanningError
-from fpga_rt.planner.batch import fastest_batch, hiding_batch
+from fpga_rt.planner.batch import Batches
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.planner.predict import predict
 from tests.random_networks import Builder
@@ -37,7 +37,7 @@ def _warm(deployment: Deployment, images: int) -> tuple[int, int]:
 def test_the_smallest_batch_that_hides_every_load() -> None:
     deployment = _deployment(2)
     assert len(deployment.launches) > 1
-    found = hiding_batch(PYNQ, deployment)
+    found = Batches(PYNQ, deployment).hiding()
     assert found.images > 1
     assert found.exposed_ps == 0
     latency, computed = _warm(deployment, found.images)
@@ -50,25 +50,25 @@ def test_the_smallest_batch_that_hides_every_load() -> None:
 
 
 def test_a_network_that_stays_hides_everything_at_once() -> None:
-    assert hiding_batch(PYNQ, _deployment(3)).images == 1
+    assert Batches(PYNQ, _deployment(3)).hiding().images == 1
 
 
 def test_one_partition_hides_nothing() -> None:
     with pytest.raises(PlanningError, match=r"ms exposed at a batch of 8, expected none; give it"):
-        hiding_batch(PYNQ, _deployment(1), most=8)
+        Batches(PYNQ, _deployment(1), most=8).hiding()
 
 
 def test_the_fastest_batch_that_ends_in_time() -> None:
     deployment = _deployment(2)
     times = {n: _warm(deployment, n)[0] for n in range(1, 13)}
     deadline = times[12]
-    found = fastest_batch(PYNQ, deployment, deadline, most=64)
+    found = Batches(PYNQ, deployment, most=64).fastest(deadline)
     assert found.images == 12
     assert found.latency_ps == deadline
     assert found.image_ps == min(time / n for n, time in times.items())
-    assert fastest_batch(PYNQ, deployment, deadline - 1, most=64).images == 11
+    assert Batches(PYNQ, deployment, most=64).fastest(deadline - 1).images == 11
 
 
 def test_a_deadline_that_one_image_misses_is_refused() -> None:
     with pytest.raises(PlanningError, match=r"one image of .* takes .* ms, expected at most 0.001"):
-        fastest_batch(PYNQ, _deployment(2), 10**6)
+        Batches(PYNQ, _deployment(2)).fastest(10**6)

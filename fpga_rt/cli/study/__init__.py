@@ -8,5 +8,6 @@ COMMANDS = {
     "loadgen": "have MLPerf LoadGen send queries to a deployment",
     "change": "show what a change of network costs published designs",
     "swap": "show how long a swap takes by each port, and which part of it is whose",
+    "batch": "choose the images of a request: loads hidden, or fastest under a deadline",
     "budget": "show where a swap sits in an end-to-end latency budget",
 }

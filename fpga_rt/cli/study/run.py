@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fpga_rt.cli.options import positive
 from fpga_rt.cli.progress import Progress
+from fpga_rt.cli.study.source import add_study, study_of
 from fpga_rt.cli.table import table
-from fpga_rt.study import file, sweep
+from fpga_rt.study import sweep
 from fpga_rt.study.against_exact import against_exact
 from fpga_rt.study.axes import AXES
 from fpga_rt.study.break_even import sentences
@@ -36,16 +37,7 @@ Rows = Sequence[dict[str, str]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("study", type=Path, metavar="STUDY.toml", help="what to sweep")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR",
-        help="folder of the results, by default the study's name in the current folder; one that"
-        " holds part of the same study is continued",
-    )  # fmt: skip
-    parser.add_argument(
-        "--models", type=Path, metavar="DIR",
-        help="folder that the study's model files are in; by default that of the study",
-    )  # fmt: skip
+    add_study(parser, "what to sweep")
     parser.add_argument(
         "--processes", type=positive, default=0, metavar="N", help="one for each core by default"
     )
@@ -65,8 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def evaluated(arguments: argparse.Namespace) -> tuple[Study, Path, Rows]:
     """Run what is missing of a study; return it, its folder and all results."""
-    study = file.read(arguments.study, arguments.models)
-    folder: Path = arguments.output or Path(arguments.study.stem)
+    study, folder = study_of(arguments)
     count = 0
 
     def done(points: int) -> None:

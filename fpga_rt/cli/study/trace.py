@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from fpga_rt.cli.progress import Progress
+from fpga_rt.cli.study.source import add_study, study_of
 from fpga_rt.errors import PlanningError
-from fpga_rt.study import file
 from fpga_rt.study.context import Context
 from fpga_rt.study.file import Study
 from fpga_rt.study.recording import NATIVE, RUN, TRACE, point_of, record
@@ -15,15 +14,7 @@ from fpga_rt.study.recording import NATIVE, RUN, TRACE, point_of, record
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the arguments."""
-    parser.add_argument("study", type=Path, metavar="STUDY.toml", help="whose points")
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="DIR",
-        help="folder of the results, by default the study's name in the current folder",
-    )  # fmt: skip
-    parser.add_argument(
-        "--models", type=Path, metavar="DIR",
-        help="folder that the study's model files are in; by default that of the study",
-    )  # fmt: skip
+    add_study(parser, "whose points")
     parser.add_argument(
         "--point", action="append", metavar="NAME",
         help="a point by its name in the results; may be given again and again; by default the"
@@ -37,8 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Record the points, and say where."""
-    study = file.read(arguments.study, arguments.models)
-    folder: Path = arguments.output or Path(arguments.study.stem)
+    study, folder = study_of(arguments)
     context = Context(study)
     names = arguments.point or _first_of_each_policy(study)
     for name in names:
