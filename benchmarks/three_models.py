@@ -1,4 +1,4 @@
-"""Three models in turn on a PYNQ-Z2: what every policy hides of the loads, beside the exact planner.
+"""Three models in turn on a PYNQ-Z2: what every policy hides, beside the exact planner.
 
 The study is `examples/studies/three-models.toml` at its largest batch. All times are modelled, but
 for that of planning the trace itself.
@@ -51,7 +51,7 @@ def _policies(figures: dict[str, Figures], batch: int) -> Iterator[Measurement]:
         share = 100 * found.hidden_ms / exact.hidden_ms
         note = f"{found.hidden_ms:.1f} of {found.load_ms:.1f} ms of loads hidden"
         goal = 99 if policy == "look-ahead" else None
-        yield Measurement(f"  hidden of what exact hides", share, "%", "virtual", goal, False, note)
+        yield Measurement("  hidden of what exact hides", share, "%", "virtual", goal, False, note)
 
 
 def _planning(context: Context, point: Point) -> Measurement:

@@ -19,7 +19,7 @@ from fpga_rt.planner.schedule import POLICIES, Load
 from fpga_rt.study.axes import Point
 from fpga_rt.study.context import Context
 from fpga_rt.study.full_bitstreams import full_bitstreams_ps, full_load_ps
-from fpga_rt.study.online import Ends, poisson, simulate
+from fpga_rt.study.online import Ends, simulate
 from fpga_rt.study.optimum import optimum
 from fpga_rt.study.workload import Workload
 
@@ -208,7 +208,7 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
     if not ends.latencies_ps:
         raise PlanningError(
             f"none of {workload.requests} requests was answered in time; give them longer than"
-            f" {workload.deadline_us:g} us"
+            f" {workload.longest_us:g} us"
         )
     static = context.static(point, names, list(workload.mix.values()))
     latencies = sorted(ends.latencies_ps)
@@ -243,8 +243,5 @@ def _served(
     loads: dict[Load, int],
     ahead: bool,
 ) -> Ends:
-    total = sum(workload.mix.values())
-    rates = [workload.rate_hz * share / total for share in workload.mix.values()]
-    deadlines = [round(workload.deadline_us * 1e6)] * len(rates)
-    arrivals = poisson(rates, deadlines, workload.requests, seed)
+    arrivals = workload.arrivals(seed)
     return simulate(arrivals, networks, loads, workload.queue, ahead=ahead)

@@ -15,12 +15,15 @@ from fpga_rt.errors import FpgaRtError
 from fpga_rt.study import values
 from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, name_of
 from fpga_rt.study.toml_file import Table, TomlFile, read_text, unknown
-from fpga_rt.study.workload import KINDS, ORDERS, Workload
+from fpga_rt.study.trace_file import read_trace
+from fpga_rt.study.workload import KINDS, ORDERS, Kind, Workload
 
 MOST_POINTS = 1_000_000
 _TABLES = ("study", "networks", "workload", "sweep")
 _STUDY_KEYS = ("title", "seed", "exact_seconds")
-_WORKLOAD_KEYS = ("kind", "requests", "mix", "order", "rate_hz", "deadline_us", "queue")
+_DRAWN_KEYS = ("requests", "mix", "order", "rate_hz")
+"""What a recorded trace says itself."""
+_WORKLOAD_KEYS = ("kind", *_DRAWN_KEYS, "deadline_us", "queue", "trace")
 
 _NETWORK_KEYS = ("model", "partitions")
 
@@ -131,6 +134,8 @@ class _Reader(TomlFile):
         table = self._table(*at)
         self._check_keys(at, table, _WORKLOAD_KEYS)
         kind = self._checked((*at, "kind"), values.one_of(KINDS), "gateway")
+        if "trace" in table:
+            return self._recorded(name, kind, networks)
         mix = table.get("mix", dict.fromkeys(networks, 1))
         if not isinstance(mix, dict) or not mix:
             raise self._error((*at, "mix"), f"mix is {mix!r}, expected a table as {{ic = 1}}")
@@ -156,6 +161,33 @@ class _Reader(TomlFile):
             rate_hz=self._checked((*at, "rate_hz"), rate, None if server else 0.0),
             deadline_us=self._checked((*at, "deadline_us"), rate, None if server else 0.0),
             queue=self._checked((*at, "queue"), values.positive if server else rate, 64),
+        )
+
+    def _recorded(self, name: str, kind: Kind, networks: Table) -> Workload:
+        """Return a workload whose requests are a recorded trace's."""
+        at = ("workload", name)
+        for key in _DRAWN_KEYS:
+            if key in self._data["workload"][name]:
+                raise self._error((*at, key), f"{key} is given beside a trace, whose lines say it;"
+                                  " leave one of the two out")  # fmt: skip
+        if kind == "single-stream":
+            raise self._error((*at, "trace"), "a single stream has no trace, expected kind gateway"
+                              " (its order) or server (its times); change `kind`")  # fmt: skip
+        path = self._path.parent / str(self._checked((*at, "trace"), values.is_text))
+        trace = self._value((*at, "trace"), path, lambda path: read_trace(path, list(networks)))
+        server = kind == "server"
+        check = values.above_zero if server else values.unused(kind)
+        own = not server or all(request.deadline_us is not None for request in trace)
+        named = [request.network for request in trace]
+        return Workload(
+            name=name,
+            kind=kind,
+            requests=len(trace),
+            mix={network: float(named.count(network)) for network in dict.fromkeys(named)},
+            deadline_us=self._checked((*at, "deadline_us"), check, 0.0 if own else None),
+            queue=self._checked((*at, "queue"), values.positive if server else check, 64),
+            trace=trace,
+            trace_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         )
 
     def _sweep(self, workloads: Mapping[str, Workload]) -> dict[str, Sequence[Value]]:

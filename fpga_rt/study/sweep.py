@@ -110,6 +110,11 @@ def manifest(study: Study) -> dict[str, Any]:
             name: {"file": network.path.name, "sha256": digest(network.path.read_bytes())}
             for name, network in study.networks.items()
         },
+        "traces": {
+            name: workload.trace_sha256
+            for name, workload in study.workloads.items()
+            if workload.trace
+        },
         "fpga_rt": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -117,7 +122,7 @@ def manifest(study: Study) -> dict[str, Any]:
     }
 
 
-_IDENTITY = ("format", "version", "study_sha256", "models", "fpga_rt")
+_IDENTITY = ("format", "version", "study_sha256", "models", "traces", "fpga_rt")
 """What must be the same for a folder to be continued."""
 
 

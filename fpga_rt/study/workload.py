@@ -5,15 +5,20 @@
 | `single-stream` | of one network, each when the one before has ended |
 | `gateway` | of several networks in order, in turns or drawn from a mix; all known in advance |
 | `server` | of several networks by Poisson processes, each with a deadline, admitted or refused |
+
+A gateway's order and a server's arrivals may be those of a recorded trace instead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
+
+from fpga_rt.study.online import Arrival, poisson
+from fpga_rt.study.trace_file import Recorded
 
 Kind = Literal["single-stream", "gateway", "server"]
 KINDS: tuple[Kind, ...] = ("single-stream", "gateway", "server")
@@ -35,6 +40,9 @@ class Workload:
         rate_hz: requests a second of a server, all networks together.
         deadline_us: of a server's requests, from arrival.
         queue: requests of a server that may wait.
+        trace: the requests themselves, where they were recorded: of a gateway only their order
+            counts, of a server their times and their deadlines, where they have their own.
+        trace_sha256: of the file that they are from.
     """
 
     name: str
@@ -45,9 +53,13 @@ class Workload:
     rate_hz: float = 0.0
     deadline_us: float = 0.0
     queue: int = 64
+    trace: tuple[Recorded, ...] = ()
+    trace_sha256: str = ""
 
     def networks(self, seed: int) -> list[str]:
         """Return the network of every request of a single stream or a gateway."""
+        if self.trace:
+            return [request.network for request in self.trace]
         names = list(self.mix)
         if self.order == "random":
             weights = np.array([self.mix[name] for name in names], float)
@@ -56,3 +68,28 @@ class Workload:
             return [names[i] for i in drawn]
         turn = [name for name in names for _ in range(round(self.mix[name]))]
         return [turn[i % len(turn)] for i in range(self.requests)]
+
+    def arrivals(self, seed: int) -> Iterator[Arrival]:
+        """Return the requests of a server; their networks are numbered as in the mix."""
+        if not self.trace:
+            total = sum(self.mix.values())
+            rates = [self.rate_hz * share / total for share in self.mix.values()]
+            deadlines = [round(self.deadline_us * 1e6)] * len(rates)
+            return poisson(rates, deadlines, self.requests, seed)
+        number = {name: i for i, name in enumerate(self.mix)}
+        return (
+            Arrival(
+                round(request.at_us * 1e6),
+                number[request.network],
+                round((request.at_us + self._within_us(request)) * 1e6),
+            )
+            for request in self.trace
+        )
+
+    @property
+    def longest_us(self) -> float:
+        """Most that a request of a server may take."""
+        return max(map(self._within_us, self.trace), default=self.deadline_us)
+
+    def _within_us(self, request: Recorded) -> float:
+        return self.deadline_us if request.deadline_us is None else request.deadline_us
