@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from benchmarks.measurement import Measurement
 from fpga_rt.arch.boards import Board, board
-from fpga_rt.arch.floorplan import cells
+from fpga_rt.arch.floorplan import Cell, cells
 from fpga_rt.arch.packets import NOP
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.standin import stand_in
@@ -31,6 +32,8 @@ from fpga_rt.modules.registry import named
 from fpga_rt.network import golden
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.runtime.runtime import Runtime
+from fpga_rt.selfcheck.ports import fit
+from fpga_rt.selfcheck.swaps import Swap
 from sim.cache import VARIABLE
 from sim.device import RUNNING, RtlDevice
 from sim.system import ICAP_PS, Content
@@ -42,6 +45,8 @@ one of block RAM in two rows, which no place of the board offers."""
 GOAL_COLUMNS = {"Y2": (54, 67), "Y1": (59, 67)}
 """Of all neighbouring columns in the rows of the largest partition those whose partial is the
 longest below: 1,740 bytes are missing, and NOPs behind the stream make up for them."""
+SMALL_COLUMNS = ({"Y2": (54, 55)}, {"Y2": (54, 59)})
+"""Of two small partials in the same place, whose times predict that of the large one."""
 MODULES = ("scale_8", "add_8")
 SWAPS = 20
 DIGITS = Path(__file__).resolve().parents[1] / "examples" / "digits" / "digits.onnx"
@@ -85,38 +90,63 @@ def _loads(device: RtlDevice, target: Board) -> list[Measurement]:
 def _load_of_goal(device: RtlDevice, target: Board, module_id: int) -> list[Measurement]:
     """Send a partial of exactly `GOAL_BYTES`, by registers: `stage` wants whole partitions."""
     partition = target.partitions[0]
-    region = frozenset(
-        cell
-        for cell in cells(target.device, partition)
-        if GOAL_COLUMNS[cell.row.name][0] <= cell.column <= GOAL_COLUMNS[cell.row.name][1]
-    )
+    region = _region(target, GOAL_COLUMNS)
     partial = stand_in(target.device, partition, module_id, region=region)
     nops = (GOAL_BYTES - len(partial)) // 4
     stream = partial + NOP.to_bytes(4, "big") * nops
     verify(stream, target.device, region)
-    buffer = device.allocate(len(stream))
-    buffer.view[:] = np.frombuffer(stream, np.uint8)
-    device.decouple(partition.index)
-    simulation, wall = device.simulation, time.perf_counter()
-    began_ps = device.now_ps()
-    _write(device, partition_register(partition.index, "load"), begin=1)
-    _write(device, "configuration_source", value=buffer.address)
-    _write(device, "configuration_words", value=len(stream) // 4)
-    simulation.arm(RUNNING)
-    _write(device, "configuration_control", start=1)
-    simulation.run([RUNNING], until_ps=began_ps + 10**10)
+    wall = time.perf_counter()
+    load_ps = _sent_ps(device, stream)
     wall = time.perf_counter() - wall
-    if simulation.partition(partition.index) != (Content.MODULE, module_id):
+    if device.simulation.partition(partition.index) != (Content.MODULE, module_id):
         raise DeviceError(f"the partial of {len(stream):,} bytes was not loaded")
     note = (
         f"{len(stream):,} bytes, every one sent: {len(partial):,} are a partial that resets"
         f" {len(region)} columns inside {partition.name}, then {nops} NOPs; accesses counted"
     )
-    load_ms = (simulation.fired_ps(RUNNING) - began_ps) / 1e9
+    small = []
+    for columns in SMALL_COLUMNS:
+        part = stand_in(target.device, partition, module_id, region=_region(target, columns))
+        phases = {"transfer": _sent_ps(device, part)}
+        small.append(Swap(partition.index, MODULES[0], "icap", len(part), phases))
+    line = fit(target.ports["icap"], small)
+    predicted_ps = line.setup_ps + GOAL_BYTES / line.bytes_per_second * 1e12
+    sizes = " and ".join(f"{load.size_bytes:,}" for load in small)
     return [
-        Measurement("load of 1,033,328 bytes", load_ms, "ms", "rtl", 2.9, note=note),
+        Measurement("load of 1,033,328 bytes", load_ps / 1e9, "ms", "rtl", 2.9, note=note),
+        Measurement(
+            "the same by a line through small loads, off by",
+            100 * abs(predicted_ps / load_ps - 1), "%", "rtl", 5,
+            note=f"{predicted_ps / 1e9:.3f} ms, from loads of {sizes} bytes, as selfcheck fits",
+        ),
         Measurement("the same, simulated in", wall, "s", "wall"),
-    ]
+    ]  # fmt: skip
+
+
+def _region(target: Board, columns: Mapping[str, tuple[int, int]]) -> frozenset[Cell]:
+    """Return the cells of the first partition in columns from one to another, by row."""
+    return frozenset(
+        cell
+        for cell in cells(target.device, target.partitions[0])
+        if cell.row.name in columns
+        and columns[cell.row.name][0] <= cell.column <= columns[cell.row.name][1]
+    )
+
+
+def _sent_ps(device: RtlDevice, stream: bytes) -> int:
+    """Send a stream to the first partition by registers; return how long it took."""
+    partition = device.board.partitions[0]
+    buffer = device.allocate(len(stream))
+    buffer.view[:] = np.frombuffer(stream, np.uint8)
+    device.decouple(partition.index)
+    began_ps = device.now_ps()
+    _write(device, partition_register(partition.index, "load"), begin=1)
+    _write(device, "configuration_source", value=buffer.address)
+    _write(device, "configuration_words", value=len(stream) // 4)
+    device.simulation.arm(RUNNING)
+    _write(device, "configuration_control", start=1)
+    device.simulation.run([RUNNING], until_ps=began_ps + 10**10)
+    return device.simulation.fired_ps(RUNNING) - began_ps
 
 
 def _write(device: RtlDevice, name: str, **fields: int) -> None:

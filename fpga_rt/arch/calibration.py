@@ -192,6 +192,8 @@ def _port(
     if f"{mine}.contention" in values:
         percent = round(values[f"{mine}.contention"])
         port = replace(port, contention_percent=percent, contention_source=text)
+    if "swap.software" in values:  # the kernel's path is in it
+        port = replace(port, kernel_range_ms=None)
     return port
 
 

@@ -63,7 +63,7 @@ def assumptions(target: Board, port: str) -> list[str]:
         if software_us
         else "Host software takes no time."
     )
-    return [f"Port {port}: {rate}; {chosen.contention_text}.", *target.notes, software]
+    return [f"Port {port}: {rate}; {chosen.terms_text}.", *target.notes, software]
 
 
 def prediction(

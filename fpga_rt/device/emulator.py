@@ -171,7 +171,6 @@ def _with_contention(board: Board, percent: int) -> Board:
 
 def _assumptions(board: Board) -> tuple[str, ...]:
     ports = (
-        f"Port {name}: {port.origin_text}; {port.contention_text}."
-        for name, port in board.ports.items()
+        f"Port {name}: {port.origin_text}; {port.terms_text}." for name, port in board.ports.items()
     )
     return (*board.notes, *ports)

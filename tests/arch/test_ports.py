@@ -77,6 +77,17 @@ def test_what_is_assumed_of_contention_is_said() -> None:
     assert port("zynq7-icap").contention_text == "contention: none assumed, not measured"
 
 
+def test_the_kernels_path_is_a_term_of_its_own_with_a_range() -> None:
+    pcap = port("zynq7-pcap")
+    # A full XC7Z010 took 37 to 42 ms through fpgautil; the port takes its time for the bytes.
+    port_ms = pcap.load_ps(2_083_740) / PS_PER_MS
+    assert pcap.kernel_range_ms == (round(37 - port_ms), round(42 - port_ms))
+    assert pcap.terms_text.startswith(f"{pcap.contention_text}; the kernel's path is not charged,")
+    assert "21-26 ms (fpgautil, a full XC7Z010" in pcap.terms_text
+    assert replace(pcap, kernel_range_ms=None).load_ps(10**6) == pcap.load_ps(10**6)
+    assert port("zynq7-icap").terms_text == port("zynq7-icap").contention_text
+
+
 @pytest.mark.parametrize(
     ("key", "ceiling", "origin"),
     [
