@@ -20,8 +20,9 @@ import numpy as np
 
 from benchmarks.measurement import Measurement
 from fpga_rt.arch.boards import Board, board
-from fpga_rt.arch.floorplan import Cell, cells
+from fpga_rt.arch.floorplan import cells
 from fpga_rt.arch.packets import NOP
+from fpga_rt.arch.partials import Cell
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.standin import stand_in
 from fpga_rt.bitstream.verify import verify
