@@ -24,7 +24,18 @@ from fpga_rt.study.optimum import optimum
 from fpga_rt.study.workload import Workload
 
 SERVER_POLICIES = ("none", "aggressive")
-"""Others must know the requests before they arrive."""
+_NO_SERVER = {
+    **dict.fromkeys(
+        ("lru", "belady"),
+        "moves modules between partitions, but a request is promised its end in those that its"
+        " network was compiled for",
+    ),
+    **dict.fromkeys(
+        ("look-ahead", "exact"),
+        "plans requests that are all known, but those of a server come while it runs",
+    ),
+}
+"""Why the other policies cannot serve."""
 
 
 @dataclass(frozen=True)
@@ -190,8 +201,8 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
     """Return the figures of requests that arrive."""
     if point.policy not in SERVER_POLICIES:
         raise PlanningError(
-            f"policy {point.policy} must know requests before they arrive, expected"
-            f" {' or '.join(SERVER_POLICIES)} for a server; leave it out"
+            f"policy {point.policy} {_NO_SERVER[point.policy]}; expected"
+            f" {' or '.join(SERVER_POLICIES)} for a server, so leave it out there"
         )
     names = list(workload.mix)
     board, compiled = context.board(point), context.deployments(point, names)

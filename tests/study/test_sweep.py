@@ -98,7 +98,7 @@ def test_no_policy_is_better_than_the_bound_or_the_exact_one(study: Make, tmp_pa
 
 
 def test_a_server_promises_and_refuses(study: Make, tmp_path: Path) -> None:
-    made = study('workload = ["poisson"]\npolicy = ["none", "aggressive", "lru"]\n')
+    made = study('workload = ["poisson"]\npolicy = ["none", "aggressive", "lru", "exact"]\n')
     rows = _rows(made, tmp_path / "out")
     for policy in ("none", "aggressive"):
         row = rows[f"policy={policy}"]
@@ -106,7 +106,14 @@ def test_a_server_promises_and_refuses(study: Make, tmp_path: Path) -> None:
         assert int(row["accepted"]) + refused == 300
         assert (row["late"], row["lost"]) == ("0", "0")
         assert 0 < float(row["p50_ms"]) <= float(row["p99_ms"]) <= 60
-    assert "must know requests before they arrive" in rows["policy=lru"]["error"]
+    assert (
+        "policy lru moves modules between partitions, but a request"
+        in (rows["policy=lru"]["error"])
+    )
+    assert rows["policy=exact"]["error"] == (
+        "policy exact plans requests that are all known, but those of a server come while it runs;"
+        " expected none or aggressive for a server, so leave it out there"
+    )
 
 
 def test_a_point_that_cannot_be_says_why(study: Make, tmp_path: Path) -> None:
