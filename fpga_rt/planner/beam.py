@@ -7,7 +7,7 @@ from operator import itemgetter, le
 
 from fpga_rt.planner.plan import Plan, PlannedLoad
 from fpga_rt.planner.remaining import Remaining
-from fpga_rt.planner.row_index import Contents, RowIndex
+from fpga_rt.planner.row_index import Contents, Filler, RowIndex
 
 Loads = tuple[tuple[int, int], ...]
 """Partitions and modules, in the port's order."""
@@ -59,7 +59,7 @@ class Beam:
                 self._add_copies(index, state, children)
             return
         duration, uses, never = row.durations[index], row.next[index], len(row.needs)
-        fillers, soonest = row.fillers[index], max(port, min(free))
+        soonest, wanted = max(port, min(free)), self._wanted(index, contents)
         kinds = set()
         for p in allowed:
             held, ready = contents[p], free[p]
@@ -80,24 +80,24 @@ class Beam:
                     (trail, ((p, module),), (p,)),
                 )
             )
-            if fillers and ready > soonest:
-                filling = self._filling(index, state, p)
+            if wanted and ready > soonest:
+                filling = self._filling(index, state, p, wanted)
                 if filling:
                     loads = (*filling, (p, module))
                     children.append(self._after(index, state, loads, (p,)))
 
     def _add(self, index: int, state: State, children: list[State]) -> None:
         """Add the states after a job."""
-        _, port, _, free, _ = state
+        _, port, contents, free, _ = state
         row = self._row
-        fillers, soonest = row.fillers[index], max(port, min(free))
+        soonest, wanted = max(port, min(free)), self._wanted(index, contents)
         for places, own in self._choices(index, state):
             children.append(self._after(index, state, own, places))
             if not own:
                 if len(places) == 1 and not row.unrestricted:
                     self._add_copies(index, state, children)
-            elif fillers and free[own[0][0]] > soonest:
-                filling = self._filling(index, state, own[0][0])
+            elif wanted and free[own[0][0]] > soonest:
+                filling = self._filling(index, state, own[0][0], wanted)
                 if filling:
                     children.append(self._after(index, state, (*filling, *own), places))
 
@@ -138,25 +138,26 @@ class Beam:
                 if ready + row.load[p][module] <= end:
                     children.append(self._after(index, state, ((p, module),), (p,)))
 
-    def _filling(self, index: int, state: State, victim: int) -> Loads:
+    def _wanted(self, index: int, contents: Contents) -> list[Filler]:
+        """Return what the next jobs lack."""
+        return [filler for filler in self._row.fillers[index] if filler[1] not in contents]
+
+    def _filling(self, index: int, state: State, victim: int, wanted: Sequence[Filler]) -> Loads:
         """Return later loads for the port's gap before `victim` is free."""
         _, port, contents, free, _ = state
-        row, until = self._row, free[victim]
-        uses = row.next[index]
-        filling: list[tuple[int, int]] = []
-        taken = [victim]
-        for later, module, allowed in row.fillers[index]:
-            if module in contents or any(module == other for _, other in filling):
+        load, uses, until = self._row.load, self._row.next[index], free[victim]
+        filling: dict[int, int] = {}
+        for later, module, allowed in wanted:
+            if module in filling.values():
                 continue
             for p in allowed:
-                if free[p] < until and p not in taken and uses[contents[p]] > later:
-                    filling.append((p, module))
-                    taken.append(p)
-                    port = (free[p] if free[p] > port else port) + row.load[p][module]
+                if free[p] < until and p not in filling and uses[contents[p]] > later:
+                    filling[p] = module
+                    port = (free[p] if free[p] > port else port) + load[p][module]
                     break
             if port >= until:
                 break
-        return tuple(filling)
+        return tuple(filling.items())
 
     def _after(self, index: int, state: State, loads: Loads, places: tuple[int, ...]) -> State:
         """Return the state after some loads and a job."""

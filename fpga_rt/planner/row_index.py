@@ -8,6 +8,9 @@ from fpga_rt.planner.schedule import assignments
 Contents = tuple[int, ...]
 """A module by partition, both by number; -1 for none."""
 
+Filler = tuple[int, int, tuple[int, ...]]
+"""What a coming job needs: which job, the module, its partitions."""
+
 FILLER_JOBS = 4
 """How far a load may be moved forward into a gap of the port."""
 _NEVER = 1 << 62
@@ -21,7 +24,8 @@ class RowIndex:
         modules: identities by number.
         needs: by job, modules with their partitions.
         wanted: by job, its modules.
-        ways: by job, every way to give its needs partitions: these and the modules.
+        ways: by job, every way to give its needs partitions: these and the modules; none
+            in a row of `single` jobs, whose partitions say it.
         fillers: by job, what coming jobs need: which job, the module, its partitions; none in a row
             in which no other order of loads than that of need is ever better.
         load: time by partition and module.
@@ -48,13 +52,6 @@ class RowIndex:
             for job in row.jobs
         ]
         self.wanted = [tuple(module for module, _ in needed) for needed in self.needs]
-        self.ways = [
-            [
-                tuple(zip((place[p] for p in places), modules, strict=True))
-                for places in assignments(job.needs)
-            ]
-            for job, modules in zip(row.jobs, self.wanted, strict=True)
-        ]
         self.load = [
             [row.load_ps.get((p, m), _NEVER) for m in self.modules] for p in self.partitions
         ]
@@ -64,6 +61,7 @@ class RowIndex:
         self._classify()
         self.next = self._next_uses()
         self.coming = self._coming()
+        self.ways = [] if self.single else self._ways(row, place)
         self.fillers = [self._fillers(index) for index in range(len(self.needs))]
 
     def _classify(self) -> None:
@@ -77,6 +75,15 @@ class RowIndex:
         self.unrestricted = all(len(places) == count for _, places in pairs)
         self.alike = self.unrestricted and all(loads == self.load[0] for loads in self.load)
         self._equal = self.alike and len({self.load[0][m] for m in allowed}) == 1
+
+    def _ways(self, row: Row, place: dict[int, int]) -> list[list[tuple[tuple[int, int], ...]]]:
+        return [
+            [
+                tuple(zip((place[p] for p in places), modules, strict=True))
+                for places in assignments(job.needs)
+            ]
+            for job, modules in zip(row.jobs, self.wanted, strict=True)
+        ]
 
     def _next_uses(self) -> list[list[int]]:
         count = len(self.needs)
@@ -94,7 +101,7 @@ class RowIndex:
             rows.append([*own, *(m for m in rows[-1] if m not in own)])
         return rows[::-1]
 
-    def _fillers(self, index: int) -> list[tuple[int, int, tuple[int, ...]]]:
+    def _fillers(self, index: int) -> list[Filler]:
         if self._equal:
             return []
         last = min(index + 1 + FILLER_JOBS, len(self.needs))
