@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fpga_rt.arch.boards import Board
-from fpga_rt.arch.devices import device
 from fpga_rt.arch.families import SERIES7
 from fpga_rt.arch.partials import full_bytes
 from fpga_rt.arch.ports import ConfigurationPort
@@ -140,18 +139,15 @@ def _of_7_series(size_bytes: int) -> Iterator[Way]:
 
 _OWN_US = (87, 330)
 _PR_DOWNLOAD_US = (5_100, 24_000)
-_FPGAUTIL_MS = 42
-_FPGAUTIL_DEVICE = "xc7z010"
 
 
 def _through_linux(pcap: ConfigurationPort, size_bytes: int) -> Iterator[Way]:
     time_ps = pcap.load_ps(size_bytes)
     port = Part("port", time_ps, time_ps, pcap.origin, pcap.source)
-    most_ps = _FPGAUTIL_MS * _PS_PER_MS - pcap.load_ps(full_bytes(device(_FPGAUTIL_DEVICE)) or 0)
+    _, most_ms = pcap.kernel_range_ms or (0, 0)
     kernel = Part(
-        "kernel", 0, max(0, most_ps), "bounded",
-        f"0 is bare metal; at most what `fpgautil` takes for a full {_FPGAUTIL_DEVICE}"
-        f" ({_FPGAUTIL_MS} ms, published) beyond the port",
+        "kernel", 0, most_ms * _PS_PER_MS, "bounded",
+        f"0 is bare metal; {most_ms} ms at most: {pcap.kernel_source}",
     )  # fmt: skip
     for name, (low, high), source in (
         ("PCAP, this project through fpga_manager", _OWN_US,
