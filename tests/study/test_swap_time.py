@@ -30,7 +30,7 @@ def test_ports_take_what_their_rates_say() -> None:
 
 
 def test_the_kernels_path_is_a_range_of_its_own() -> None:
-    """At most 42 ms of `fpgautil` less the port's, rounded, for the 2,083,740 bytes of an XC7Z010."""
+    """At most 42 ms of `fpgautil` less the rounded port time of 2,083,740 bytes, an XC7Z010."""
     [way] = [w for w in ways(board("pynq-z2"), BYTES) if w.name.endswith("pr_download")]
     parts = {part.name: part for part in way.parts}
     assert tuple(parts) == ("software", "kernel", "port")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fpga_rt.runtime.report_text import count_text, time_text
+from fpga_rt.study.against_exact import against_exact
 from fpga_rt.study.axes import AXES
 from fpga_rt.study.report import peers
 from fpga_rt.study.report.peers import Yardstick
@@ -88,16 +89,11 @@ def _static(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
 
 def _hidden(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
     """Compare what policies hide with the exact planner at otherwise equal settings."""
-    best = {_others(row): float(row["hidden_ms"]) for row in rows if row["policy"] == "exact"}
-    for policy in _PLANNED:
-        shares = [
-            float(row["hidden_ms"]) / best[_others(row)]
-            for row in rows
-            if row["policy"] == policy and best.get(_others(row))
-        ]
-        if shares:
+    for against in against_exact(rows):
+        if against.policy in _PLANNED:
+            shares = against.hidden.values()
             yield Fact(
-                f"Hidden by `{policy}`, of what `exact` hides",
+                f"Hidden by `{against.policy}`, of what `exact` hides",
                 f"{100 * min(shares):.1f} to {100 * max(shares):.1f} %",
                 kinds, peers.HIDDEN, min(shares) >= _HIDDEN_GOAL,
             )  # fmt: skip
