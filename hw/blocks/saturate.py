@@ -30,10 +30,12 @@ def narrow_shift(m: Module, value: Value, distance: Value, bits: int, name: str)
     parts = [rest[at : at + (1 << _NEAR_BITS)].any() for at in range(0, len(rest), 1 << _NEAR_BITS)]
     beyond = Cat(part & (far <= number) for number, part in enumerate(parts)).any()
     near = stage(m, distance[:_NEAR_BITS], f"{name}_near")
+    steps = Cat(distance[:_NEAR_BITS] <= number for number in range(1 << _NEAR_BITS))
+    at_most = stage(m, steps, f"{name}_at_most")
     sign = stage(m, sign, f"{name}_sign")
     moved = stage(m, moved, name)
-    over = [(moved[at] ^ sign) & (near <= at - (bits - 1)) for at in range(bits - 1, kept)]
-    outside = stage(m, beyond, f"{name}_beyond") | Cat(*over).any()
+    over = (moved[bits - 1 :] ^ sign.replicate(len(at_most))) & at_most
+    outside = stage(m, beyond, f"{name}_beyond") | over.any()
     inside_bits = Mux(near[2], moved[4:], moved)
     ways = [inside_bits[at:][:bits] for at in range(4)]
     chosen = Mux(near[1], Mux(near[0], ways[3], ways[2]), Mux(near[0], ways[1], ways[0]))

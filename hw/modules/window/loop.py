@@ -28,14 +28,15 @@ class Loop(NamedTuple):
 def loop(m: Module, name: str, most: Value, start: Value, advance: Value) -> Loop:
     """Count `advance` up to `most`, at least one, and again.
 
-    A `start` begins anew; `most` is there a clock before and as long as it counts.
+    A `start` begins anew; `most` is there a clock before and as long as it counts. Its last but one
+    shows in `>=`, a carry chain, where `==` would be several tables in a row.
     """
     following = Signal(len(most), name=f"{name}_next", reset_less=True)
     last, soon = (Signal(name=f"{name}_{when}", reset_less=True) for when in ("last", "soon"))
     once, twice = (stage(m, most == times, f"{name}_{times}") for times in (1, 2))
     coming = Mux(start | last, once, soon)
-    with m.If(start | advance):
-        m.d.sync += [last.eq(coming), soon.eq(Mux(start | last, twice, following == most))]
+    with m.If(start | advance):  # beyond `most` only while `last`, then `soon` is not looked at
+        m.d.sync += [last.eq(coming), soon.eq(Mux(start | last, twice, following >= most))]
     with m.If(start | (advance & last)):
         m.d.sync += following.eq(3)
     with m.Elif(advance):

@@ -10,7 +10,14 @@ from fpga_rt.arch.boards import board
 from fpga_rt.arch.resources import Resources
 from fpga_rt.errors import ToolchainError
 from hw.blocks.requantise import Requantise
-from hw.synthesis.record import DEEPER, FAMILIES, MOST_LEVELS, designs, load, refresh, synthesise
+from hw.synthesis.record import (
+    FAMILIES,
+    designs,
+    load,
+    most_levels,
+    refresh,
+    synthesise,
+)
 from hw.verilog import to_verilog
 
 PYNQ = board("pynq-z2")
@@ -28,7 +35,7 @@ def test_every_design_has_figures(name: str) -> None:
     for family in FAMILIES:
         assert _resources(name, family).lut > 0
         assert load()[name][family]["yosys"]
-    assert load()[name]["xc7"]["levels"] <= DEEPER.get(name, MOST_LEVELS)
+    assert load()[name]["xc7"]["levels"] <= most_levels(name)
 
 
 @pytest.mark.slow
