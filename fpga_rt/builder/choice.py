@@ -21,10 +21,12 @@ class Choice:
         runs: the modules that get a partial bitstream, by partition.
         initial: the module that is in a partition while the static region is implemented. It does
             not depend on the runs, so more modules can be built later against the same region.
+        platform: what a card's kernels are linked with; "" for the one that is known of the board.
     """
 
     runs: Mapping[str, tuple[Module, ...]]
     initial: Mapping[str, Module]
+    platform: str = ""
 
     @property
     def modules(self) -> tuple[Module, ...]:

@@ -1,7 +1,9 @@
 """What a vendor tool is given, and what it is expected to leave behind.
 
 A project says which bitstreams the script among its files makes. That is all that is needed to take
-over the results, also on another machine than the one that wrote it.
+over the results, also on another machine than the one that wrote it. There are two kinds: one static
+region with partial bitstreams, and kernels for a card, each an xclbin with a static region and one
+module.
 """
 
 from __future__ import annotations
@@ -42,10 +44,10 @@ class Project:
         tool_version: the oldest version it was written for.
         command: what makes everything, to be run in the folder.
         source_id: 32 bits, a digest of what the static region is made from.
-        base: full bitstream with every partition empty.
+        base: full bitstream with every partition empty; "" of kernels.
         blanks: partial bitstream that empties a partition, by its name.
         implementation_id: file with 8 hexadecimal digits that tell this implementation of the
-            static region from any other; `base` carries them for USR_ACCESS.
+            static region from any other; `base` carries them for USR_ACCESS. "" of kernels.
         runs: what is built for which partition.
         files: what the folder holds before the tool has run, by path; empty when read back.
     """
@@ -62,6 +64,11 @@ class Project:
     implementation_id: str
     runs: tuple[Run, ...]
     files: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def is_of_kernels(self) -> bool:
+        """Whether each run is an xclbin of its own, and there is no static region beside them."""
+        return not self.base
 
     def encode(self) -> str:
         """Return it as JSON, without its files."""
@@ -125,9 +132,9 @@ def _project(content: Mapping[str, Any]) -> Project:
         tool_version=content["tool_version"],
         command=tuple(content["command"]),
         source_id=int(content["source_id"], 16),
-        base=_path(content["base"]),
+        base=content["base"] and _path(content["base"]),
         blanks={name: _path(file) for name, file in content["blanks"].items()},
-        implementation_id=_path(content["implementation_id"]),
+        implementation_id=content["implementation_id"] and _path(content["implementation_id"]),
         runs=runs,
     )
 

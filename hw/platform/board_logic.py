@@ -63,7 +63,7 @@ class BoardLogic(Component):
         self._connect_configuration_port(m, region.icap)
         self._connect_interrupt(m, region.interrupt, processor.interrupt)
         for index, partition in enumerate(self._board.partitions):
-            m.submodules[partition.name] = _partition(region.rp[index])
+            m.submodules[partition.name] = partition_instance(region.rp[index])
         return m
 
     def _connect_memory(self, m: Module, memory: PureInterface, region: StaticRegion) -> None:
@@ -81,9 +81,9 @@ class BoardLogic(Component):
             for place, reader in enumerate(readers):
                 connect(m, reader, join.readers[place])
             for member in join.memory.signature.members:
-                _assign(m, join.memory, port, member)
+                assign(m, join.memory, port, member)
             for member in () if writer is None else writer.signature.members:
-                _assign(m, writer, port, member)
+                assign(m, writer, port, member)
 
     def _connect_identity(self, m: Module, region: StaticRegion) -> None:
         implementation = Signal(32)
@@ -115,7 +115,7 @@ class BoardLogic(Component):
             m.d.sync += left.eq(left - 1)
 
 
-def _partition(boundary: PureInterface) -> Instance:
+def partition_instance(boundary: PureInterface) -> Instance:
     """Return the black box of a partition behind its boundary."""
     pins = {"i_clk": ClockSignal()}
     for wire in BOUNDARY:
@@ -128,7 +128,7 @@ def _partition(boundary: PureInterface) -> Instance:
     return Instance(PARTITION_MODULE, **pins)
 
 
-def _assign(m: Module, source: PureInterface, sink: PureInterface, member: str) -> None:
+def assign(m: Module, source: PureInterface, sink: PureInterface, member: str) -> None:
     """Connect a member of two interfaces of which `source` is the manager's."""
     if source.signature.members[member].flow is Flow.Out:
         m.d.comb += getattr(sink, member).eq(getattr(source, member))

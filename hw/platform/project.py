@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.builder.choice import Choice
 from fpga_rt.builder.project import Project, Run
-from fpga_rt.contract.boundary import BOUNDARY, Direction
 from fpga_rt.errors import ToolchainError
-from fpga_rt.modules.module import Module
-from hw.modules.registry import gateware
 from hw.platform import constraints
 from hw.platform.board_logic import PARTITION_MODULE, SOURCE_ID_BITS, BoardLogic
+from hw.platform.card import CARDS
 from hw.platform.constraints import LOGIC
 from hw.platform.hierarchy import Hierarchy
+from hw.platform.kernel_project import kernel_project
+from hw.platform.project_parts import (
+    COMMAND,
+    TOOL,
+    TOOL_VERSION,
+    black_box,
+    digest,
+    flow_files,
+    module_file,
+    module_verilog,
+    plan_text,
+)
 from hw.platform.target import ULTRA, Target, target
 from hw.static_region.feature_memory import BANKS
 from hw.verilog import to_verilog
 
 TOP = "top"
 _LOGIC = "board_logic"
-TOOL, TOOL_VERSION = "Vivado", "2022.1"
-COMMAND = ("vivado", "-mode", "batch", "-nojournal", "-source", "build.tcl")
 _BANK = re.compile(
     r"^(  reg \[63:0\] bank\d \[\d+:0\];\n)(  initial begin\n(?:    bank\d\[.*\n)+  end\n)",
     re.MULTILINE,
 )
-_FLOW = Path(__file__).with_name("flow")
 _LOGIC_FILE, _TOP_FILE, _PARTITION_FILE = "rtl/board_logic.v", "rtl/top.v", "rtl/partition.v"
 _CLOCKS, _PARTITIONS = "constraints/clocks.xdc", "constraints/partitions.xdc"
 _CROSSINGS, _MODULE_CLOCK = "constraints/crossings.xdc", "constraints/module.xdc"
@@ -44,28 +49,30 @@ def vivado_project(board: Board, choice: Choice) -> Project:
             module has no gateware.
         PlanningError: its floorplan cannot be built.
     """
+    if board.name in CARDS:
+        return kernel_project(board, choice)
     chip = target(board)
     logic = _with_memory_style(to_verilog(BoardLogic(board, chip), _LOGIC), chip.feature_memory)
     hierarchy = Hierarchy(logic, _LOGIC)
     files = {
         _LOGIC_FILE: logic,
-        _PARTITION_FILE: _black_box(),
+        _PARTITION_FILE: black_box(),
         _CLOCKS: constraints.clock_constraints(board, chip),
         _PARTITIONS: constraints.partition_constraints(board, chip),
         _CROSSINGS: constraints.crossing_constraints(board, chip, hierarchy),
         _MODULE_CLOCK: constraints.module_constraints(board),
-        **{name: (_FLOW / name).read_text(encoding="utf-8") for name in ("build.tcl", "flow.tcl")},
+        **flow_files("flow.tcl"),
     }
-    modules = {_module_file(module): _module_verilog(module) for module in choice.modules}
+    modules = {module_file(module): module_verilog(module) for module in choice.modules}
     digests = {
-        module.name: _digest(chip.part, files[_MODULE_CLOCK], modules[_module_file(module)])
+        module.name: digest(chip.part, files[_MODULE_CLOCK], modules[module_file(module)])
         for module in choice.modules
     }
     initial = [f"{name} {digests[m.name]}" for name, m in sorted(choice.initial.items())]
-    digest = _digest(chip.part, *initial, *(files[name] for name in sorted(files)))
-    source_id = int(digest[: SOURCE_ID_BITS // 4], 16)
+    static = digest(chip.part, *initial, *(files[name] for name in sorted(files)))
+    source_id = int(static[: SOURCE_ID_BITS // 4], 16)
     files |= {_TOP_FILE: _top(source_id), **modules}
-    work = f"work/static-{digest[:12]}"
+    work = f"work/static-{static[:12]}"
     runs = tuple(
         Run(
             name,
@@ -117,50 +124,6 @@ def _with_memory_style(verilog: str, style: str) -> str:
     return found
 
 
-def _digest(*parts: str) -> str:
-    """Return a digest of texts, hexadecimal."""
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(f"{len(part)}:".encode() + part.encode())
-    return total.hexdigest()
-
-
-def _module_file(module: Module) -> str:
-    return f"rtl/modules/{module.name}.v"
-
-
-def _ports() -> str:
-    """Return the ports of a partition's module, as Verilog declares them."""
-    directions = {Direction.INPUT: "input", Direction.OUTPUT: "output"}
-    lines = ["    input clk"]
-    for wire in BOUNDARY:
-        width = f"[{wire.width - 1}:0] " if wire.width > 1 else ""
-        lines.append(f"    {directions[wire.direction]} {width}{wire.name}")
-    return ",\n".join(lines)
-
-
-def _black_box() -> str:
-    """Return the module of every partition without content."""
-    return f"(* black_box *)\nmodule {PARTITION_MODULE} (\n{_ports()}\n);\nendmodule\n"
-
-
-def _module_verilog(module: Module) -> str:
-    """Return a module's RTL under the name and with the ports that every partition expects.
-
-    Its registers have their reset values when it is loaded, and `reset` of the boundary resets it;
-    that of the clock's domain is not used.
-    """
-    connections = ["        .clk(clk)", "        .rst(1'b0)"]
-    connections += [f"        .{wire.name}({wire.name})" for wire in BOUNDARY]
-    return (
-        f"module {PARTITION_MODULE} (\n{_ports()}\n);\n"
-        f"    {module.name} content (\n"
-        + ",\n".join(connections)
-        + "\n    );\nendmodule\n\n"
-        + to_verilog(gateware(module), module.name)
-    )
-
-
 def _top(source_id: int) -> str:
     return (
         "// All pins are the processor's own.\n"
@@ -204,7 +167,7 @@ def _plan(
         },
         "modules": {
             module.name: {
-                "source": _module_file(module),
+                "source": module_file(module),
                 "checkpoint": f"work/{module.name}-{digests[module.name][:12]}.dcp",
             }
             for module in choice.modules
@@ -215,17 +178,7 @@ def _plan(
             for run in project.runs
         ],
     }  # fmt: skip
-    body = "".join(f"    {key} {_tcl(value)}\n" for key, value in plan.items())
-    return f"# What to build; `flow.tcl` says how.\nset plan {{\n{body}}}\n"
-
-
-def _tcl(value: object) -> str:
-    """Return a value as a Tcl word: dictionaries and lists in braces, names as they are."""
-    if isinstance(value, dict):
-        return "{" + " ".join(f"{key} {_tcl(entry)}" for key, entry in value.items()) + "}"
-    if isinstance(value, list):
-        return "{" + " ".join(_tcl(entry) for entry in value) + "}"
-    return str(value)
+    return plan_text(plan)
 
 
 def _readme(board: Board, project: Project) -> str:
@@ -247,7 +200,7 @@ Then, in the environment of fpga_rt: `fpga-rt build --import -o THIS_FOLDER`.
 | | |
 | --- | --- |
 | `plan.tcl` | what to build |
-| `flow.tcl`, `build.tcl` | how |
+| `flow.tcl`, `project.tcl`, `build.tcl` | how |
 | `rtl/` | Verilog of what stays, and of each module |
 | `constraints/` | clocks, pblocks, clock crossings |
 | `project.json` | what is expected back |

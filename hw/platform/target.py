@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fpga_rt.arch.boards import Board
 from fpga_rt.errors import PlanningError, ToolchainError
 from hw.platform import clocking
+from hw.platform.card import CARDS
 from hw.platform.clocking import ClockPlan, Primitives, plan_clocks
 from hw.platform.processor import MEMORY_PORTS, Processor, Zynq7000, ZynqUltraScale
 
@@ -72,7 +73,8 @@ def target(board: Board) -> Target:
     if board.name not in _TARGETS:
         raise ToolchainError(
             f"no bitstreams can be built for {board.name}: expected one of"
-            f" {', '.join(sorted(_TARGETS))}; add its processor and part to hw/platform/target.py"
+            f" {', '.join(sorted({*_TARGETS, *CARDS}))}; add its processor and part to"
+            " hw/platform/target.py"
         )
     if board.estimate:
         names = ", ".join(p.name for p in board.partitions if p.is_estimate)

@@ -8,7 +8,8 @@
 
 Every AXI port has one job, so that a board can spread them over its memory ports:
 `control` reads headers and descriptors, `configuration` bitstreams, and each partition has one for
-tensors and one for parameters.
+tensors and one for parameters. A board without an ICAP has no configuration controller, and one may
+be without a feature memory.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from amaranth.lib.wiring import Component, In, Out, PureInterface, Signature, co
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.families import SERIES7
 from fpga_rt.contract.static_region import (
+    CONTROLLER_PORT,
     STATIC_REGION,
     ConfigurationState,
     PartitionState,
@@ -30,6 +32,7 @@ from hw.blocks.axi import axi_lite, axi_read, axi_write
 from hw.blocks.boundary import BOUNDARY
 from hw.blocks.register_file import ADDRESS_BITS as REGISTER_ADDRESS_BITS
 from hw.blocks.register_file import RegisterFile
+from hw.static_region.absent_feature_memory import AbsentFeatureMemory
 from hw.static_region.configuration_controller import ConfigurationController
 from hw.static_region.feature_memory import FeatureMemory
 from hw.static_region.frame_windows import far_windows
@@ -49,6 +52,9 @@ class StaticRegion(Component):
     it is known only when all of it is there: two implementations of one design do not share partial
     bitstreams.
 
+    `configuration` and `icap` are there if the board has an ICAP. Without one the controller's
+    registers read as IDLE, and writing them does nothing.
+
     `interrupt` is one for a clock when a submission has ended, `configuration_running` during a
     load. For each partition `event_start` is one in the clock after one in which a command began to
     compute, `event_end` in the clock after one in which it ended, and `event_parameters` from when
@@ -58,17 +64,19 @@ class StaticRegion(Component):
     def __init__(self, board: Board) -> None:
         """Make the static region of a board: for its partitions, feature memory and FPGA."""
         self._board = board
+        self._has_controller = CONTROLLER_PORT in board.ports
         count = len(board.partitions)
+        configuration, icap = Out(axi_read(ADDRESS_BITS)), Out(ICAP)
         super().__init__(
             {
                 "static_id": In(STATIC_ID_BITS),
                 "s_axi": In(axi_lite(REGISTER_ADDRESS_BITS)),
                 "control": Out(axi_read(ADDRESS_BITS)),
-                "configuration": Out(axi_read(ADDRESS_BITS)),
+                **({"configuration": configuration} if self._has_controller else {}),
                 "features": Out(_features()).array(count),
                 "parameters": Out(axi_read(ADDRESS_BITS)).array(count),
                 "rp": Out(BOUNDARY).array(count),
-                "icap": Out(ICAP),
+                **({"icap": icap} if self._has_controller else {}),
                 "interrupt": Out(1),
                 "configuration_running": Out(1),
                 "event_start": Out(1).array(count),
@@ -85,14 +93,17 @@ class StaticRegion(Component):
         initial = {partition_register(p, "control"): 1 for p in range(count)}
         m.submodules.registers = registers = RegisterFile(STATIC_REGION, initial)
         m.submodules.sequencer = sequencer = Sequencer(count)
-        m.submodules.feature_memory = features = FeatureMemory(board.feature_memory_bytes, count)
-        m.submodules.controller = controller = _controller(board)
+        m.submodules.feature_memory = features = _feature_memory(board)
+        controller = _controller(board) if self._has_controller else None
+        if controller is not None:
+            m.submodules.controller = controller
         partitions = [Partition() for _ in range(count)]
         m.submodules += partitions
         connect(m, flipped(self.s_axi), registers.bus)
         self._connect_identity(m, registers)
         self._connect_sequencer(m, registers, sequencer)
-        self._connect_controller(m, registers, controller, partitions)
+        if controller is not None:
+            self._connect_controller(m, registers, controller, partitions)
         for index, partition in enumerate(partitions):
             connect(m, sequencer.ports[index], partition.sequencer)
             connect(m, partition.on_chip_read, features.read[index])
@@ -194,6 +205,13 @@ def _features() -> Signature:
 
 def _register(registers: RegisterFile, partition: int, name: str) -> PureInterface:
     return getattr(registers, partition_register(partition, name))
+
+
+def _feature_memory(board: Board) -> FeatureMemory | AbsentFeatureMemory:
+    count = len(board.partitions)
+    if not board.feature_memory_bytes:
+        return AbsentFeatureMemory(count)
+    return FeatureMemory(board.feature_memory_bytes, count)
 
 
 def _controller(board: Board) -> ConfigurationController:

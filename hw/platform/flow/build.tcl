@@ -2,9 +2,11 @@
 #
 #     vivado -mode batch -nojournal -source build.tcl [-tclargs STAGE...]
 #
-# It goes on where it was stopped. The plan is data; what is done with it is in flow.tcl.
+# It goes on where it was stopped. The plan is data; what is done with it is in project.tcl and
+# flow.tcl.
 
 set folder [file dirname [file normalize [info script]]]
+source [file join $folder project.tcl]
 source [file join $folder flow.tcl]
 source [file join $folder plan.tcl]
 if {[catch {fpga_rt::build $folder $plan $argv} message]} {
