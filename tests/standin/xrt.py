@@ -1,9 +1,10 @@
 """A stand-in for XRT: what the device uses of pyxrt, and of the C library.
 
-Names, arguments and results are those of XRT's `pyxrt.pyi` and `xrt_kernel.h`; behind them is the
-emulator. What XRT refuses is refused: a load while a compute unit is open, an xclbin of another
-platform, registers of a unit that is not open. A load empties the card's memory, and makes every
-buffer object useless. The card's memory and the host's are apart: only `sync` moves data.
+Names, arguments and results are those of XRT's `pyxrt.pyi` and `xrt_kernel.h`; behind them is what
+`xrt_logic` or `xrt_rtl` has. What XRT refuses is refused: a load while a compute unit is open, an
+xclbin of another platform, registers of a unit that is not open or beyond its range. A load empties
+the card's memory, and makes every buffer object useless. The card's memory and the host's are apart:
+only `sync` moves data.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,20 +25,19 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.bitstream.build import simulation_bitstream
-from fpga_rt.contract.static_region import STATIC_REGION
-from fpga_rt.device.emulated_region import EmulatedRegion
-from fpga_rt.device.faults import Faults
-from fpga_rt.device.memory import ByteMemory
+from fpga_rt.contract.kernel import RANGE_BYTES
+from fpga_rt.device.memory import Region
 from fpga_rt.device.xrt.library import Library
 from fpga_rt.modules.registry import modules
+from tests.standin.xrt_logic import EmulatedKernel, Kernel
 
-ACCESS_PS = 100_000_000
 LOAD_S = 0.02
 """A load ends after the host has looked for its end."""
 PLATFORM = "xilinx_u200_gen3x16_xdma_2_202110_1"
 CARD_NAME = "xilinx_u200_gen3x16_xdma_base_2"
 GARBAGE = 0xA5
-BANK = 2
+BANK, BANK_ADDRESS = 2, 0x50_0000_0000
+"""A bank beyond 32 bits, as a U200 has them."""
 NORMAL, TO_DEVICE, FROM_DEVICE = 0, 0, 1
 _BUSY = "load_xclbin: Device or resource busy"
 
@@ -98,21 +98,21 @@ class Machine:
         refusals: message by what is refused: `load`, `sync`, `kernel`, `register`.
         loaded: UUIDs of the xclbins, in the order in which they were loaded.
         units: compute units that are open.
-        moved: by how much buffer objects lie elsewhere than they should.
+        moved: by how much buffer objects lie elsewhere than before.
     """
 
-    def __init__(self, target: Board, cards: int = 1) -> None:
-        """Plug the card in; nothing is loaded."""
+    def __init__(
+        self, target: Board, make: Callable[[Board], Kernel] = EmulatedKernel, cards: int = 1
+    ) -> None:
+        """Plug the card in; nothing is loaded. `make` makes what is in its User partition."""
         self.target = target
         self.cards = cards
         self.refusals: dict[str, str] = {}
         self.loaded: list[UUID] = []
         self.units = 0
         self.moved = 0
-        self._now_ps = 0
-        self._memory: ByteMemory | None = None
-        self._stream = b""
-        self._region: EmulatedRegion | None = None
+        self._bank: Region | None = None
+        self._kernel = make(target)
 
     @property
     def library(self) -> Library:
@@ -124,12 +124,12 @@ class Machine:
         if what in self.refusals:
             raise RuntimeError(self.refusals[what])
 
-    def memory(self, size_bytes: int = 0) -> ByteMemory:
+    def bank(self, size_bytes: int = 0) -> Region:
         """Return the bank; it is as large as the first buffer object in it."""
-        if self._memory is None:
-            self._memory = ByteMemory(size_bytes, self.target.feature_memory_bytes)
-            self._memory.dram.data[:] = GARBAGE
-        return self._memory
+        if self._bank is None:
+            data = np.full(size_bytes, GARBAGE, np.uint8)
+            self._bank = Region("bank", BANK_ADDRESS + self.moved, data)
+        return self._bank
 
     def load(self, loaded: _Xclbin) -> None:
         """Put an xclbin into the User partition."""
@@ -139,34 +139,30 @@ class Machine:
         time.sleep(LOAD_S)
         if loaded.platform != PLATFORM:
             raise RuntimeError("load_xclbin: Invalid argument: shell does not match")
-        if self._memory is not None:
-            self._memory.dram.data[:] = GARBAGE
-        self._stream = loaded.bitstream
-        self._region = None
+        if self._bank is not None:
+            self._bank.data[:] = GARBAGE
+            self._bank = Region("bank", BANK_ADDRESS + self.moved, self._bank.data)
+        self._kernel.load(loaded.bitstream)
         self.loaded.append(loaded.uuid)
-
-    @property
-    def region(self) -> EmulatedRegion:
-        """The static region of the xclbin, as it came up."""
-        if self._region is None:
-            self._region = EmulatedRegion(self.target, self.memory(), Faults())
-        return self._region
 
     def read(self, offset: int) -> int:
         """Return a register."""
-        self._now_ps += ACCESS_PS
-        return self.region.read(offset, self._now_ps)
+        _check(offset)
+        return self._kernel.read(offset, self.bank())
 
     def write(self, offset: int, value: int) -> None:
-        """Set a register. The module is there from the start; the emulator takes it at `begin`."""
-        self._now_ps += ACCESS_PS
-        self.region.write(offset, value, self._now_ps)
-        load = STATIC_REGION["partition0_load"]
-        if offset == load.offset and load.unpack(value)["begin"] and self._stream:
-            port = self.region.port
-            port.start(self.target.ports["xclbin"], self._stream, self._now_ps)
-            self._now_ps = max(self._now_ps, self.region.load_ended_ps() or 0)
-            self.region.advance(self._now_ps)
+        """Set a register."""
+        _check(offset)
+        self._kernel.write(offset, value, self.bank())
+
+    def close(self) -> None:
+        """Unplug the card."""
+        self._kernel.close()
+
+
+def _check(offset: int) -> None:
+    """Refuse what XRT refuses."""
+    assert 0 <= offset <= RANGE_BYTES - 4, "Cannot read or write outside kernel register space"
 
 
 class _Xclbin:
@@ -230,12 +226,12 @@ class _BufferObject:
     ) -> None:
         assert (flags, group) == (NORMAL, BANK)
         self._machine = machine
-        self._card = machine.memory(size).dram
+        self._card = machine.bank(size)
         self._host = np.full(size, GARBAGE, np.uint8)
         self._loads = len(machine.loaded)
 
     def address(self) -> int:
-        return self._card.base + self._machine.moved
+        return self._card.base
 
     def size(self) -> int:
         return len(self._host)
@@ -313,7 +309,9 @@ def _core(machine: Machine) -> SimpleNamespace:
 
 
 @contextmanager
-def installed(name: str = "alveo-u200-xrt") -> Iterator[tuple[Machine, Path]]:
+def installed(
+    name: str = "alveo-u200-xrt", make: Callable[[Board], Kernel] = EmulatedKernel
+) -> Iterator[tuple[Machine, Path]]:
     """Yield a machine with a card, and a folder with an xclbin of every module."""
     target = board(name)
     with TemporaryDirectory() as folder:
@@ -321,4 +319,5 @@ def installed(name: str = "alveo-u200-xrt") -> Iterator[tuple[Machine, Path]]:
             stream = simulation_bitstream(target.device, target.partitions[0], module.module_id)
             path = Path(folder) / f"{module.name}.xclbin"
             path.write_bytes(xclbin(stream, number=number))
-        yield Machine(target), Path(folder)
+        with closing(Machine(target, make)) as machine:
+            yield machine, Path(folder)

