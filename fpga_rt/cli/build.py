@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from fpga_rt.builder.results import Results
 
 _TOOL = "vivado"
+_ROOT = Path("bitstreams")
+_CARD_PORT = "xclbin"
+"""Of boards that XRT swaps."""
 _PROCESSOR_MHZ = 1000
 """Of the PLL that the processors divide for the clock of the logic."""
 
@@ -72,13 +75,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--vivado", metavar="PROGRAM", help="the tool to run; `vivado` on PATH by default"
     )
     parser.add_argument(
-        "--root", type=Path, default=Path("bitstreams"), metavar="ROOT",
-        help="folder of all manifests, `bitstreams` by default",
+        "--platform", metavar="NAME",
+        help="platform that the kernels of an Alveo card are linked with, where it is not the one"
+        " that is known of the card",
+    )  # fmt: skip
+    parser.add_argument(
+        "--root", type=Path, metavar="ROOT",
+        help=f"folder of all manifests, `{_ROOT}` by default",
     )  # fmt: skip
     parser.add_argument(
         "--replace", action="store_true", help="replace other bitstreams registered there"
     )
-    parser.add_argument("--json", action="store_true", help="print the project as JSON")
+    parser.add_argument(
+        "--json", action="store_true",
+        help="print the project, and with --run or --import what became of it, as JSON",
+    )  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -90,15 +101,48 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.take:
         _refuse_choices(arguments)
         project = projects.read(folder)
+        _refuse(arguments, project.is_of_kernels)
         _take(project, folder, arguments)
         return
+    target = _board(arguments.board or DEFAULT_BOARD, arguments.clock)
+    _refuse(arguments, _is_card(target))
     program = vivado.find(arguments.vivado) if arguments.run else ""
-    project = _project(arguments)
+    project = _project(target, arguments)
     projects.write(project, folder)
-    _describe(project, folder, arguments)
+    if arguments.json and not arguments.run:
+        _print(_content(project))
+    elif not arguments.json:
+        _describe(project, folder, arguments)
     if arguments.run:
         vivado.run(project, folder, program, lambda line: print(line, file=sys.stderr))
         _take(project, folder, arguments)
+
+
+def _is_card(target: Board) -> bool:
+    """Tell whether XRT swaps all that is in the FPGA, so that kernels are built for it."""
+    return _CARD_PORT in target.ports
+
+
+def _refuse(arguments: argparse.Namespace, is_of_kernels: bool) -> None:
+    """Refuse what would change nothing.
+
+    Raises:
+        ArgumentTypeError: there is some.
+    """
+    registers = {"--root": arguments.root, "--replace": arguments.replace}
+    reasons = [
+        (not (arguments.run or arguments.take), {"--vivado": arguments.vivado, **registers},
+         "without --run or --import nothing is run or registered; add one of them"),
+        (is_of_kernels, {**registers, "--initial": arguments.initial},
+         "an Alveo card has one partition that XRT swaps whole, so nothing is registered and no"
+         " module is there to begin with; leave them out"),
+        (not is_of_kernels, {"--platform": arguments.platform},
+         "only the kernels of an Alveo card are linked with a platform; leave it out"),
+    ]  # fmt: skip
+    for applies, given, reason in reasons:
+        names = [name for name, value in given.items() if value]
+        if applies and names:
+            raise argparse.ArgumentTypeError(f"got {', '.join(names)}: {reason}")
 
 
 def _refuse_choices(arguments: argparse.Namespace) -> None:
@@ -112,8 +156,8 @@ def _refuse_choices(arguments: argparse.Namespace) -> None:
         "--clock": arguments.clock,
         "--initial": arguments.initial,
         "--vivado": arguments.vivado,
+        "--platform": arguments.platform,
         "modules": arguments.modules,
-        "--json": arguments.json,
     }
     names = [name for name, value in given.items() if value]
     if names:
@@ -123,14 +167,15 @@ def _refuse_choices(arguments: argparse.Namespace) -> None:
         )
 
 
-def _project(arguments: argparse.Namespace) -> Project:
+def _project(target: Board, arguments: argparse.Namespace) -> Project:
     from fpga_rt.builder.choice import choose
     from fpga_rt.builder.registry import builder
 
-    target = _board(arguments.board or DEFAULT_BOARD, arguments.clock)
     make = builder(_TOOL)
     choice = choose(target, _wanted(target, arguments.modules), arguments.initial)
-    count = len(choice.modules)
+    choice = replace(choice, platform=arguments.platform or "")
+    chosen = {module for modules in choice.runs.values() for module in modules}
+    count = len(chosen) if _is_card(target) else len(choice.modules)
     print(f"making Verilog of the static region and {count} modules: minutes", file=sys.stderr)
     return make(target, choice)
 
@@ -161,30 +206,74 @@ def _wanted(target: Board, arguments: Sequence[str]) -> list[str]:
 
 
 def _describe(project: Project, folder: Path, arguments: argparse.Namespace) -> None:
-    if arguments.json:
-        print(json.dumps(json.loads(project.encode()), indent=2))
-        return
     names = sorted({run.module for run in project.runs})
     print(f"{project.board} ({project.part}), compute clock {1e6 / project.clock_ps:.2f} MHz")
     print(f"  static region  sources {project.source_id:08x}")
     print(f"  modules        {', '.join(names)}")
-    print(f"  bitstreams     1 full, {len(project.blanks)} blank, {len(project.runs)} of modules")
+    if project.is_of_kernels:
+        print(f"  xclbins        {len(project.runs)}, the static region in each of them")
+    else:
+        bitstreams = f"1 full, {len(project.blanks)} blank, {len(project.runs)} of modules"
+        print(f"  bitstreams     {bitstreams}")
     print(f"written: {folder}, a project for {project.tool} {project.tool_version} or newer")
     if not arguments.run:
         print(f"next: cd {folder} && {' '.join(project.command)}")
 
 
+def _content(project: Project) -> dict[str, object]:
+    return dict(json.loads(project.encode()))
+
+
+def _print(content: Mapping[str, object]) -> None:
+    print(json.dumps(content, indent=2))
+
+
 def _take(project: Project, folder: Path, arguments: argparse.Namespace) -> None:
-    """Register what the tool has built, and write the overlay."""
+    """Take over what the tool has built, and say what became of it."""
+    target = _board(project.board, project.clock_ps)
+    take = _take_kernels if project.is_of_kernels else _take_partials
+    results, lines = take(project, folder, target, arguments)
+    if arguments.json:
+        _print({**_content(project), "results": results})
+        return
+    for line in lines:
+        print(line)
+
+
+def _take_kernels(
+    project: Project, folder: Path, target: Board, _: argparse.Namespace
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Copy the xclbins to where the device takes them."""
+    from fpga_rt.builder.kernels import keep_kernels
+
+    kept = keep_kernels(project, folder, target)
+    place = kept[0].parent
+    return {"xclbins": [str(path) for path in kept]}, (
+        f"verified: {len(kept)} xclbins",
+        f"written: {place}, the folder for `--device xrt --xclbins`",
+    )
+
+
+def _take_partials(
+    project: Project, folder: Path, target: Board, arguments: argparse.Namespace
+) -> tuple[dict[str, object], tuple[str, ...]]:
+    """Register the partial bitstreams, and write the overlay."""
     from fpga_rt.builder.results import collect, keep
 
-    target = _board(project.board, project.clock_ps)
+    root = arguments.root or _ROOT
     results = collect(project, folder, target)
-    kept = keep(results, arguments.root, replacing=arguments.replace)
+    kept = keep(results, root, replacing=arguments.replace)
     overlay = _export(results, folder / "overlay", target)
-    print(f"verified: the static region {results.static_id:016x} and {len(kept)} partials")
-    print(f"registered below {arguments.root / target.name}")
-    print(f"written: {overlay}, the folder for the board")
+    content = {
+        "static_id": f"{results.static_id:016x}",
+        "manifests": [str(path) for path in kept],
+        "overlay": str(overlay),
+    }
+    return content, (
+        f"verified: the static region {results.static_id:016x} and {len(kept)} partials",
+        f"registered below {root / target.name}",
+        f"written: {overlay}, the folder for the board",
+    )
 
 
 def _export(results: Results, folder: Path, target: Board) -> Path:

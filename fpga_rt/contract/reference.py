@@ -1,12 +1,14 @@
-"""Write the reference of a register map: `python -m fpga_rt.contract.reference`.
+"""Write the reference of the register maps: `python -m fpga_rt.contract.reference`.
 
-The file `docs/reference/registers.md` is what this prints for the static region.
+The file `docs/reference/registers.md` is what this prints, for the static region and for the kernel
+that it is part of on a card.
 """
 
 from __future__ import annotations
 
 import sys
 
+from fpga_rt.contract.kernel import KERNEL
 from fpga_rt.contract.layout import Field, Layout
 from fpga_rt.contract.registers import Register, RegisterMap
 from fpga_rt.contract.static_region import STATIC_REGION
@@ -28,7 +30,8 @@ def reference_markdown(registers: RegisterMap) -> str:
         size=registers.size_bytes,
     )
     parts = [head, *(_register(r) for r in sorted(registers.registers, key=lambda r: r.offset))]
-    parts += ["# Records in memory\n", *(_record(record) for record in registers.records)]
+    if registers.records:
+        parts += ["# Records in memory\n", *(_record(record) for record in registers.records)]
     return "\n".join(parts)
 
 
@@ -55,5 +58,10 @@ def _bits(field: Field, words: int) -> str:
     return f"word {field.word}, {place}" if words > 1 else place
 
 
+def page() -> str:
+    """Return the page of every map."""
+    return "\n".join(reference_markdown(registers) for registers in (STATIC_REGION, KERNEL))
+
+
 if __name__ == "__main__":
-    sys.stdout.write(reference_markdown(STATIC_REGION))
+    sys.stdout.write(page())

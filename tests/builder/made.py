@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fpga_rt.arch.boards import Board, board
-from fpga_rt.bitstream.build import bit_file
+from fpga_rt.bitstream.build import bit_file, simulation_bitstream
 from fpga_rt.bitstream.locate import partition_of
 from fpga_rt.builder.folder import write
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.modules.registry import named
 from tests.hw.platform.vivado_model.write_bitstream import full, partial
+from tests.standin.xrt import PLATFORM, xclbin
 
 IMPLEMENTATION = 0x1234ABCD
 SOURCE = 0xA3B665F4
 _DESIGN = "top;UserID=0XFFFFFFFF;Version=2022.1"
-PARTS = {"pynq-z2": "7z020clg400", "kv260": "xck26-sfvc784-2LV-c"}
+CARD = "alveo-u200-xrt"
+PARTS = {"pynq-z2": "7z020clg400", "kv260": "xck26-sfvc784-2LV-c", CARD: "xcu200"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,28 @@ def project_of(name: str) -> Project:
         runs=(Run(place, "add_8", module.module_id, f"work/static/bitstreams/{place}/add_8.bit"),),
         files={"build.tcl": "# nothing\n"},
     )
+
+
+def kernels_of() -> Project:
+    """Return a small project of kernels: one module."""
+    (module,) = named(["add_8"])
+    return replace(
+        project_of(CARD),
+        base="",
+        blanks={},
+        implementation_id="",
+        runs=(Run("user", "add_8", module.module_id, "work/add_8.xclbin"),),
+    )
+
+
+def link(folder: Path, run: Run, platform: str = PLATFORM) -> Path:
+    """Write an xclbin as the linker would; return its path."""
+    target = board(CARD)
+    stream = simulation_bitstream(target.device, target.partitions[0], run.module_id)
+    path = folder / run.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(xclbin(stream, platform))
+    return path
 
 
 def build(name: str, folder: Path) -> Built:

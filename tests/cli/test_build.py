@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from fpga_rt.arch.boards import Board
+from fpga_rt.builder import folder as projects
 from fpga_rt.builder import registry
 from fpga_rt.builder.choice import Choice
 from fpga_rt.builder.folder import FILE_NAME
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.cli.main import main
-from tests.builder.made import IMPLEMENTATION, SOURCE, build, project_of
+from tests.builder.made import CARD, IMPLEMENTATION, SOURCE, build, kernels_of, link, project_of
 
 ASKED: list[tuple[Board, Choice]] = []
 
@@ -23,7 +24,7 @@ ASKED: list[tuple[Board, Choice]] = []
 def stub(board: Board, choice: Choice) -> Project:
     """Make a project without the gateware: what it is asked for, for files that lie there."""
     ASKED.append((board, choice))
-    project = project_of(board.name)
+    project = kernels_of() if board.name == CARD else project_of(board.name)
     runs = tuple(
         Run(place, m.name, m.module_id, project.runs[0].file)
         for place, modules in choice.runs.items()
@@ -163,7 +164,7 @@ def test_import_from_another_machine(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["add_8@rp2"], "modules"),
         (["--board", "pynq-z2", "--clock", "100"], "--board, --clock"),
         (["--initial", "add_8@rp2"], "--initial"),
-        (["--vivado", "/opt/vivado", "--json"], "--vivado, --json"),
+        (["--vivado", "/opt/vivado", "--platform", "u50"], "--vivado, --platform"),
     ],
 )
 def test_import_refuses_what_the_project_says(
@@ -192,6 +193,77 @@ def test_a_failed_import_registers_nothing(
     assert "rp2/add_8.bit is missing" in capsys.readouterr().err
     assert not root.exists()
     assert not (tmp_path / "out" / "overlay").exists()
+
+
+def test_run_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One document: the project, and what became of it."""
+    built = build("pynq-z2", tmp_path / "out")
+    tool = tmp_path / "vivado"
+    tool.write_text("#!/bin/sh\n")
+    tool.chmod(0o755)
+    root = tmp_path / "bitstreams"
+    words = ["build", "add_8@rp2", "-o", str(tmp_path / "out"), "--run", "--vivado", str(tool)]
+    assert main([*words, "--root", str(root), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    results = printed.pop("results")
+    assert printed == json.loads(built.path(FILE_NAME).read_text())
+    assert results == {
+        "static_id": f"{SOURCE << 32 | IMPLEMENTATION:016x}",
+        "manifests": [
+            str(root / "pynq-z2" / place / name / "manifest.json")
+            for place, name in [(f"rp{i}", "blank") for i in range(3)] + [("rp2", "add_8")]
+        ],
+        "overlay": str(tmp_path / "out" / "overlay"),
+    }
+    assert main(["build", "--import", "-o", str(tmp_path / "out"), "--root", str(root), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == results
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--vivado", "v"], "--vivado: without --run or --import nothing is run or registered"),
+        (["--root", "r", "--replace"], "--root, --replace: without --run or --import nothing is"),
+        (["--platform", "u50"], "--platform: only the kernels of an Alveo card are linked with a"),
+        (["--board", CARD, "--initial", "add_8@user"], "--initial: an Alveo card has one partition"),
+        (["--board", CARD, "--run", "--root", "r"], "--root: an Alveo card has one partition that"),
+    ],
+)
+def test_what_would_change_nothing_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["build", "add_8", *words, "-o", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith(f"fpga-rt: error: got {message}")
+    assert not (tmp_path / "out").exists()
+    assert ASKED == []
+
+
+def test_kernels_of_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "out"
+    words = ["build", "add_8", "--board", CARD, "-o", str(folder), "--platform", "mine"]
+    assert main(words) == 0
+    assert ASKED[0][1].platform == "mine"
+    assert capsys.readouterr().out == (
+        "alveo-u200-xrt (xcu200), compute clock 250.00 MHz\n"
+        f"  static region  sources {SOURCE:08x}\n"
+        "  modules        add_8\n"
+        "  xclbins        1, the static region in each of them\n"
+        f"written: {folder}, a project for Vivado 2022.1 or newer\n"
+        f"next: cd {folder} && vivado -mode batch -source build.tcl\n"
+    )
+    (run,) = projects.read(folder).runs
+    link(folder, run)
+    assert main(["build", "--import", "-o", str(folder)]) == 0
+    assert capsys.readouterr().out == (
+        "verified: 1 xclbins\n"
+        f"written: {folder / 'xclbins'}, the folder for `--device xrt --xclbins`\n"
+    )
+    assert (folder / "xclbins" / "add_8.xclbin").exists()
+    assert main(["build", "--import", "-o", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == {
+        "xclbins": [str(folder / "xclbins" / "add_8.xclbin")]
+    }
+    assert main(["build", "--import", "-o", str(folder), "--root", str(tmp_path / "r")]) == 2
 
 
 def test_run_or_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

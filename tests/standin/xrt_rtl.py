@@ -115,16 +115,16 @@ def kernel_library(board_name: str, module: str) -> Path:
     return build_model(Design(f"kernel_{module}", "system", "\n".join(texts)))
 
 
-def kernel_files(board_name: str, module: str) -> dict[str, str]:
-    """Return the files of the project of one module; kept for as long as no source changes."""
+def kernel_files(board_name: str, *modules: str) -> dict[str, str]:
+    """Return the files of the project of some modules; kept for as long as no source changes."""
     target = board(board_name)
 
     def make(folder: Path) -> None:
-        project = vivado_project(target, choose(target, [module]))
+        project = vivado_project(target, choose(target, modules))
         (folder / "files.json").write_text(json.dumps(dict(project.files)))
 
-    inputs = (repr(target), module, sources())
-    path = cached(f"kernel-files-{module}", "files.json", inputs, make)
+    inputs = (repr(target), *modules, sources())
+    path = cached(f"kernels-{board_name}", "files.json", inputs, make)
     files: dict[str, str] = json.loads(path.read_text())
     return files
 

@@ -42,14 +42,8 @@ proc fpga_rt::package_ip {module folder} {
     set_property top [of kernel name] [current_fileset]
     update_compile_order -fileset sources_1
     ipx::package_project -root_dir $folder -vendor [of kernel vendor] \
-        -library [of kernel library] -taxonomy /KernelIP -import_files -set_current false
-    ipx::unload_core [file join $folder component.xml]
-    ipx::edit_ip_in_project -upgrade true -name editing -directory $folder \
-        [file join $folder component.xml]
+        -library [of kernel library] -taxonomy /KernelIP -import_files
     set core [ipx::current_core]
-    foreach parameter [ipx::get_user_parameters] {
-        ipx::remove_user_parameter [get_property NAME $parameter] $core
-    }
     describe_clock $core
     describe_registers $core
     set_property sdx_kernel true $core
@@ -58,11 +52,12 @@ proc fpga_rt::package_ip {module folder} {
     set_property auto_family_support_level level_2 $core
     ipx::create_xgui_files $core
     ipx::update_checksums $core
-    if {![ipx::check_integrity -kernel $core]} {
+    if {[ipx::check_integrity -kernel $core] eq "0"} {
         error "the IP of $module is no kernel: the messages above say why"
     }
     ipx::save_core $core
-    close_project -delete
+    close_project
+    file delete -force $scratch
 }
 
 # Say which ports the clock is of, which reset, and how fast it is.
@@ -70,13 +65,11 @@ proc fpga_rt::describe_clock {core} {
     foreach port [list [of kernel control] [of kernel memory]] {
         ipx::associate_bus_interfaces -busif $port -clock ap_clk $core
     }
+    ipx::associate_bus_interfaces -clock ap_clk -reset ap_rst_n $core
     set clock [ipx::get_bus_interfaces ap_clk -of_objects $core]
-    foreach {name value resolved} [list ASSOCIATED_RESET ap_rst_n immediate \
-            FREQ_HZ [of frequency_hz] user] {
-        set parameter [ipx::add_bus_parameter -quiet $name $clock]
-        set_property value $value $parameter
-        set_property value_resolve_type $resolved $parameter
-    }
+    set frequency [ipx::add_bus_parameter -quiet FREQ_HZ $clock]
+    set_property value [of frequency_hz] $frequency
+    set_property value_resolve_type user $frequency
 }
 
 # Say where registers are, and which of them holds an address for which port.

@@ -64,7 +64,7 @@ proc model::do_get_pblocks {options rest} {
 }
 
 proc model::do_get_parts {options rest} {
-    find part {xc7z020clg400-1 xck26-sfvc784-2LV-c} $options $rest
+    find part {xc7z020clg400-1 xck26-sfvc784-2LV-c xcu200-fsgd2104-2-e} $options $rest
 }
 
 proc model::do_get_timing_paths {options rest} {
@@ -119,7 +119,11 @@ proc model::do_set_property {options rest} {
         if {[llength $allowed] && $value ni $allowed} {
             error "model: property $name takes $allowed, got '$value'"
         }
-        dict set design properties "$name $object" $value
+        if {[regexp {^(fileset|ipx_)} $object]} {
+            set_packaged $name $object $value
+        } else {
+            dict set design properties "$name $object" $value
+        }
     }
 }
 

@@ -32,7 +32,13 @@ proc model::do_create_project {options rest} {
     }
     set part [option $options -part]
     do_get_parts {} [list $part]
-    set project [dict create part $part sources {} constraints {}]
+    if {[dict exists $options -in_memory] == [llength $rest] > 0} {
+        error "model: create_project wants a name and a folder, or -in_memory"
+    }
+    set project [dict create part $part sources {} constraints {} top {}]
+    if {[llength $rest]} {
+        file mkdir [lindex $rest 1]
+    }
 }
 
 proc model::do_close_project {options rest} {
@@ -87,8 +93,8 @@ proc model::constrain {text} {
 proc model::modules_in {sources} {
     set found {}
     foreach source $sources {
-        foreach {all name} [regexp -all -inline -line {^module (\S+)} $source] {
-            lappend found [string trimright $name "(;"]
+        foreach {all name} [regexp -all -inline -line {^module (\w+)} $source] {
+            lappend found $name
         }
     }
     return $found

@@ -2,7 +2,7 @@
 #
 #     tclsh vivado.tcl -mode batch -nojournal -source SCRIPT [-tclargs ...]
 #
-# It knows the commands and properties of commands.tcl and no others, the names of a netlist
+# It knows the commands and properties of its tables and no others, the names of a netlist
 # (FPGA_RT_NETLIST, see netlist.py), and in which order the steps of the DFX flow make sense. A
 # checkpoint is a text file with the state of the design. Bitstreams are made by the command in
 # FPGA_RT_BITSTREAM, whose arguments are a kind, the partition and module, USR_ACCESS and the file;
@@ -14,6 +14,7 @@ namespace eval model {
     variable properties {}
     variable project {}
     variable design {}
+    variable core {}
 }
 
 proc model::fail {text} {
@@ -26,6 +27,7 @@ proc model::note {kind name} {
     dict set used "$kind $name" 1
 }
 
+namespace eval ipx {}
 proc vendor {name flags values positional reference} {
     interp alias {} $name {} model::call $name [list {*}$flags] [list {*}$values] $positional
     set ::references($name) $reference
@@ -66,7 +68,7 @@ proc model::call {name flags values positional args} {
     if {[llength $rest] < $least || [llength $rest] > $most} {
         error "model: $name takes $least to $most arguments, got '$rest'"
     }
-    return [do_$name $options $rest]
+    return [do_[string map {:: _} $name] $options $rest]
 }
 
 # Return the option that a word is, or begins as the only one.
@@ -83,8 +85,10 @@ proc model::option {options name {otherwise ""}} {
 }
 
 source [file join $model_folder commands.tcl]
+source [file join $model_folder kernel_commands.tcl]
 source [file join $model_folder objects.tcl]
 source [file join $model_folder steps.tcl]
+source [file join $model_folder packager.tcl]
 
 # What a batch run does with its arguments.
 proc model::main {arguments} {

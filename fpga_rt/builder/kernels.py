@@ -1,0 +1,55 @@
+"""Takes over the xclbins that the vendor tools have linked: all are checked before any is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fpga_rt.arch.boards import Board
+from fpga_rt.builder.folder import write_file
+from fpga_rt.builder.project import Project, Run
+from fpga_rt.device.xrt.xclbin import parse
+from fpga_rt.errors import ArtifactError
+
+FOLDER = "xclbins"
+"""In a project's folder, what a machine with the card needs of it."""
+
+
+def keep_kernels(project: Project, folder: Path, board: Board) -> tuple[Path, ...]:
+    """Copy what a project's tools have linked to `FOLDER`, each file named after its module.
+
+    Returns:
+        the copies.
+
+    Raises:
+        ArtifactError: one is missing, is no xclbin, has no bitstream, or is for another card;
+            nothing is written then. Or one cannot be written.
+    """
+    found = {run.module: _xclbin(run, folder, board) for run in project.runs}
+    places = {name: folder / FOLDER / f"{name}.xclbin" for name in found}
+    for name, data in found.items():
+        write_file(places[name], data, "--output")
+    return tuple(places.values())
+
+
+def _xclbin(run: Run, folder: Path, board: Board) -> bytes:
+    """Return an xclbin that was looked at."""
+    path = folder / run.file
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtifactError(
+            f"{path} is missing ({error.strerror}): the tools have not linked {run.module}; run"
+            " them again, they go on where they stopped"
+        ) from error
+    content = parse(data, str(path))
+    model = board.device.name.removeprefix("xc")
+    if model not in content.card.split("_"):
+        raise ArtifactError(
+            f"{path} was linked for platform {content.platform}, expected one of {board.name}, with"
+            f" {model} in its name; write the project again with --platform of the card"
+        )
+    if not content.bitstream:
+        raise ArtifactError(
+            f"{path} has no bitstream: was it linked for emulation? Link it with `--target hw`"
+        )
+    return data
