@@ -1,8 +1,8 @@
 """What a vendor tool is given, and what it is expected to leave behind.
 
 A project says which bitstreams the script among its files makes. That is all that is needed to take
-over the results, also on another machine than the one that wrote it. There are two kinds: one static
-region with partial bitstreams, and kernels for a card, each an xclbin with a static region and one
+over the results, also on another machine than the one that wrote it. There are two kinds: a static
+region with partial bitstreams, and kernels for a card, each an xclbin with the static region and a
 module.
 """
 

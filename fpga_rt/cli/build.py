@@ -264,7 +264,7 @@ def _take_partials(
     results = collect(project, folder, target)
     kept = keep(results, root, replacing=arguments.replace)
     overlay = _export(results, folder / "overlay", target)
-    content = {
+    content: dict[str, object] = {
         "static_id": f"{results.static_id:016x}",
         "manifests": [str(path) for path in kept],
         "overlay": str(overlay),

@@ -11,6 +11,7 @@ from pathlib import Path
 from fpga_rt import api
 from fpga_rt.arch.boards import Board
 from fpga_rt.cli.options import DEFAULT_BOARD, board_of
+from fpga_rt.deployment.built import with_bitstreams_of
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import DeviceError
 from fpga_rt.planner.compile import choose_partitions
@@ -57,7 +58,8 @@ def _named(arguments: argparse.Namespace) -> tuple[Deployment, Board]:
         f"{path} is compiled for partitions {got}; its network is compiled again for"
         f" {asked}{choice}, the file stays as it is"
     )
-    return api.compile(deployment.network, board, wanted, arguments.modules), board
+    again = api.compile(deployment.network, board, wanted, arguments.modules)
+    return with_bitstreams_of(again, deployment), board
 
 
 def compiled(

@@ -41,6 +41,32 @@ def with_bitstreams(deployment: Deployment, root: Path) -> Deployment:
     return replace(deployment, bitstreams=contents, loads=loads, static_id=static_id)
 
 
+def with_bitstreams_of(deployment: Deployment, other: Deployment) -> Deployment:
+    """Return a deployment with the built bitstreams of another one of the same network and board.
+
+    Where the other one has none, its bitstreams being the simulation's, nothing changes.
+
+    Raises:
+        ArtifactError: it lacks one that is needed.
+    """
+    if not other.static_id:
+        return deployment
+    names = {p.index: p.name for p in board_of(deployment.board).partitions}
+    has = {(index, other.module_ids[name]): found for (index, name), found in other.loads.items()}
+    wanted = {load: (load[0], deployment.module_ids[load[1]]) for load in deployment.loads}
+    missing = [f"{name}@{names[index]}" for (index, name), key in wanted.items() if key not in has]
+    if missing:
+        there = ", ".join(f"{name}@{names[index]}" for index, name in sorted(other.loads))
+        raise ArtifactError(
+            f"the bitstreams of {deployment.network.name} were built for {there}, expected"
+            f" {', '.join(missing)} too; build those, then compile the model again with"
+            " `fpga-rt compile --bitstreams`, or run it on the partitions that the archive is for"
+        )
+    loads = {load: has[key] for load, key in wanted.items()}
+    contents = {digest: other.bitstreams[digest] for digest in loads.values()}
+    return replace(deployment, bitstreams=contents, loads=loads, static_id=other.static_id)
+
+
 def _refuse_missing(
     deployment: Deployment, root: Path, folders: dict[tuple[int, str], Path]
 ) -> None:

@@ -24,6 +24,8 @@ def movable(
 ) -> Deployment:
     """Return a deployment with bitstreams of its modules for every partition that they fit.
 
+    One with built bitstreams stays as it is: its modules move to where they were built for.
+
     Args:
         deployment: compiled for some partitions of the board.
         board: the board.
@@ -33,6 +35,8 @@ def movable(
     Raises:
         PlanningError: the partitions do not exist.
     """
+    if deployment.static_id:
+        return deployment
     chosen = sorted({*choose_partitions(board, partitions), *deployment.partitions})
     installed = by_identity()
     loads, bitstreams = dict(deployment.loads), dict(deployment.bitstreams)

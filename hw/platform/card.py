@@ -22,8 +22,6 @@ class Card:
 
 
 CARDS: Mapping[str, Card] = {
-    "alveo-u200-xrt": Card(
-        "xcu200-fsgd2104-2-e", "xilinx_u200_gen3x16_xdma_2_202110_1", "DDR[1]"
-    ),
+    "alveo-u200-xrt": Card("xcu200-fsgd2104-2-e", "xilinx_u200_gen3x16_xdma_2_202110_1", "DDR[1]"),
 }
 """By name of the board: one partition, which XRT swaps whole."""

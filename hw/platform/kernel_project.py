@@ -60,7 +60,9 @@ def kernel_project(board: Board, choice: Choice) -> Project:
     modules = {module.name: module_verilog(module) for module in chosen}
     platform = choice.platform or card.platform
     same = digest(card.part, platform, *(files[name] for name in sorted(files)))
-    work = {name: f"work/{name}-{digest(same, text)[:_NAME_DIGITS]}" for name, text in modules.items()}
+    work = {
+        name: f"work/{name}-{digest(same, text)[:_NAME_DIGITS]}" for name, text in modules.items()
+    }
     files |= {module_file(module): modules[module.name] for module in chosen}
     project = Project(
         board=board.name,
@@ -128,9 +130,9 @@ this flow has not been run by the project itself.
 
     {" ".join(project.command)}
 
-It packages and links {len(project.runs)} kernels, each of them the static region and one module. What
-exists is not made again, so it goes on where it was stopped. One stage at a time: `-tclargs package`
-or `link`.
+It packages and links {len(project.runs)} kernels, each of them the static region and a module.
+What exists is not made again, so it goes on where it was stopped. One stage at a time:
+`-tclargs package` or `link`.
 
 Then, in the environment of fpga_rt: `fpga-rt build --import -o THIS_FOLDER`.
 

@@ -54,7 +54,8 @@ def test_one_of_another_card(project: Project, tmp_path: Path) -> None:
     link(tmp_path, project.runs[1], "xilinx_u250_gen3x16_xdma_4_1_202210_1")
     message = (
         "was linked for platform xilinx_u250_gen3x16_xdma_4_1_202210_1, expected one of"
-        " alveo-u200-xrt, with u200 in its name; write the project again with --platform of the card"
+        " alveo-u200-xrt, with u200 in its name; write the project again with --platform of the"
+        " card"
     )
     refuse(project, tmp_path, message)
 

@@ -215,7 +215,9 @@ def test_run_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         ],
         "overlay": str(tmp_path / "out" / "overlay"),
     }
-    assert main(["build", "--import", "-o", str(tmp_path / "out"), "--root", str(root), "--json"]) == 0
+    assert (
+        main(["build", "--import", "-o", str(tmp_path / "out"), "--root", str(root), "--json"]) == 0
+    )
     assert json.loads(capsys.readouterr().out)["results"] == results
 
 
@@ -225,7 +227,10 @@ def test_run_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["--vivado", "v"], "--vivado: without --run or --import nothing is run or registered"),
         (["--root", "r", "--replace"], "--root, --replace: without --run or --import nothing is"),
         (["--platform", "u50"], "--platform: only the kernels of an Alveo card are linked with a"),
-        (["--board", CARD, "--initial", "add_8@user"], "--initial: an Alveo card has one partition"),
+        (
+            ["--board", CARD, "--initial", "add_8@user"],
+            "--initial: an Alveo card has one partition",
+        ),
         (["--board", CARD, "--run", "--root", "r"], "--root: an Alveo card has one partition that"),
     ],
 )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import fpga_rt
 from fpga_rt.network.graph import Network
 from tests.cli.conftest import CLASSES, IMAGES, Cli
 
@@ -105,6 +108,19 @@ def test_other_partitions_compile_the_network_again(cli: Cli, archive: Path, dat
     assert result["partitions"] == ["rp0", "rp1", "rp2"]
     assert (result["accuracy"], result["swaps"]["count"]) == (0.8, 0)
     assert archive.read_bytes() == before
+
+
+def test_other_partitions_of_built_bitstreams(cli: Cli, archive: Path, data: Path) -> None:
+    """The simulation's would take their place, and say nothing of it."""
+    built = archive.with_name("built.frt")
+    fpga_rt.save(replace(fpga_rt.load(archive), static_id=7), built)
+    answer = cli("run", built, "--input", data, "--partitions", 3)
+    assert answer.code == 3
+    assert answer.out == ""
+    assert re.search(
+        r"the bitstreams of digits were built for \w+@rp0, .*, expected .*@rp2 too; build those,",
+        answer.err,
+    )
 
 
 def test_the_first_images_only(cli: Cli, archive: Path, data: Path) -> None:

@@ -4,7 +4,7 @@ A device joins by a line in `DEVICES`; one that cannot run here skips with the r
 tested on a stand-in for a board's kernel, see `tests/standin/README.md`: with the emulator behind
 /dev/mem, where the KV260's loads go through the kernel and the PYNQ-Z2's past it; with UIO,
 interrupts and a cache that is not coherent; and with the RTL. `xrt` is tested on a stand-in for
-XRT, see `tests/standin/xrt.py`.
+XRT, see `tests/standin/xrt.py`: with the emulator in the card, and with the kernels' own Verilog.
 
 `replay-of-D` runs every body twice: on D, being recorded, and then on the device `replay`, which
 plays that back.
@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import inspect
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from fpga_rt.arch.boards import Board
 from fpga_rt.arch.boards import board as board_of
 from fpga_rt.device.interface import Device
 from fpga_rt.device.pynq.device import Pynq
@@ -29,7 +30,8 @@ from fpga_rt.device.recording.recorder import Recorder
 from fpga_rt.device.recording.replay import Replay
 from fpga_rt.device.registry import devices, open_device
 from fpga_rt.device.xrt.device import Xrt
-from tests.standin import standin, xrt
+from sim import toolchain
+from tests.standin import standin, xrt, xrt_logic, xrt_rtl
 
 DEVICES = [
     ("emulator", "pynq-z2"),
@@ -41,11 +43,19 @@ DEVICES = [
     ("pynq-uio", "pynq-z2"),
     pytest.param(("pynq-rtl", "pynq-z2"), marks=pytest.mark.slow, id="pynq-rtl-pynq-z2"),
     ("xrt", "alveo-u200-xrt"),
+    pytest.param(("xrt-rtl", "alveo-u200-xrt"), marks=pytest.mark.slow, id="xrt-rtl"),
     ("replay-of-emulator", "pynq-z2"),
     pytest.param(("replay-of-rtl", "pynq-z2"), marks=pytest.mark.slow),
 ]
 _STAND_INS = {"pynq": (), "pynq-uio": ("--uio",), "pynq-rtl": ("--logic", "rtl")}
 """What the stand-in is started with, by device."""
+_CARDS: dict[str, Callable[[Board], xrt_logic.Kernel]] = {
+    "xrt": xrt_logic.EmulatedKernel,
+    "xrt-rtl": xrt_rtl.RtlKernel,
+}
+"""What is in the card's User partition, by device."""
+_MODULES = ("add_8", "add_2", "clamp_2", "scale_2")
+"""Which the bodies load."""
 _REPLAY_OF = "replay-of-"
 _SLOW_LOAD_S = 0.2
 """Of the kernel: longer than a host takes to submit a program, also on a machine that is busy."""
@@ -86,6 +96,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def _obstacle(name: str) -> str | None:
     if name == "xrt":
         return None
+    if name == "xrt-rtl":
+        return toolchain.obstacle()
     obstacles = {entry.name: entry.obstacle for entry in devices()}
     if name not in _STAND_INS:
         return obstacles[name]
@@ -94,8 +106,10 @@ def _obstacle(name: str) -> str | None:
 
 @contextmanager
 def _opened(name: str, board: str, test: pytest.Item) -> Iterator[Device]:
-    if name == "xrt":
-        with xrt.installed(board) as (machine, folder):
+    if name in _CARDS:
+        for module in _MODULES if name == "xrt-rtl" else ():
+            xrt_rtl.kernel_library(board, module)  # a load must not wait for it
+        with xrt.installed(board, _CARDS[name]) as (machine, folder):
             with Xrt(board, xclbins=folder, memory_bytes=1 << 22, xrt=machine.library) as opened:
                 yield opened
         return

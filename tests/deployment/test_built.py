@@ -12,7 +12,7 @@ from fpga_rt.arch.boards import board
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.bitstream.manifest import FILE_NAME, Identity, register
 from fpga_rt.deployment import archive
-from fpga_rt.deployment.built import with_bitstreams
+from fpga_rt.deployment.built import with_bitstreams, with_bitstreams_of
 from fpga_rt.deployment.model import Deployment, digest
 from fpga_rt.errors import ArtifactError
 
@@ -70,6 +70,42 @@ def test_every_bitstream_comes_from_the_folder(
     assert len(built.bitstreams) == 2
     archive.write(built, tmp_path / "it.frt")
     assert archive.read(tmp_path / "it.frt").static_id == STATIC_ID
+
+
+def test_built_bitstreams_are_carried_over(
+    wanted: Deployment, root: Path, imported: Import
+) -> None:
+    """Those that are needed, whatever the modules are called there."""
+    imported(0, "conv16x8", 7)
+    imported(1, "pooling16", 8)
+    built = with_bitstreams(wanted, root)
+    alone = replace(wanted, loads={(1, "pooling"): "a"}, module_ids={"pooling": 8})
+    again = with_bitstreams_of(alone, built)
+    key = built.loads[1, "pooling16"]
+    assert again == replace(
+        alone, loads={(1, "pooling"): key}, bitstreams={key: built.bitstreams[key]},
+        static_id=STATIC_ID,
+    )  # fmt: skip
+    assert with_bitstreams_of(alone, wanted) is alone
+
+
+def test_what_was_not_built_is_not_made_up_for(
+    wanted: Deployment, root: Path, imported: Import
+) -> None:
+    imported(0, "conv16x8", 7)
+    imported(1, "pooling16", 8)
+    built = with_bitstreams(wanted, root)
+    other = replace(wanted, loads={(0, "conv16x8"): "a", (2, "pooling16"): "a"})
+    with pytest.raises(ArtifactError) as error:
+        with_bitstreams_of(other, built)
+    assert str(error.value) == (
+        f"the bitstreams of {wanted.network.name} were built for conv16x8@rp0, pooling16@rp1,"
+        " expected pooling16@rp2 too; build those, then compile the model again with `fpga-rt"
+        " compile --bitstreams`, or run it on the partitions that the archive is for"
+    )
+    newer = replace(wanted, module_ids={"conv16x8": 7, "pooling16": 9})
+    with pytest.raises(ArtifactError, match="expected pooling16@rp1 too"):
+        with_bitstreams_of(newer, built)
 
 
 def test_what_is_missing_is_listed(wanted: Deployment, root: Path, imported: Import) -> None:

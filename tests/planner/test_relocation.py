@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -63,6 +64,14 @@ def test_a_module_may_go_wherever_it_fits() -> None:
             assert need.partitions[0] == home == 2
             assert set(need.partitions) <= {0, 1, 2}
         assert all(len(n.partitions) == 1 for n in needs_of(moved, launch, False))
+
+
+def test_built_bitstreams_are_not_mixed_with_the_simulations() -> None:
+    built = replace(_resident(1), static_id=0x1234)
+    assert movable(built, PYNQ) is built
+    alone = replace(built, loads=dict(list(built.loads.items())[:1]))
+    assert movable(alone, PYNQ) is alone
+    assert movable(replace(alone, static_id=0), PYNQ).loads.keys() == built.loads.keys()
 
 
 def test_a_module_does_not_go_where_it_does_not_fit() -> None:

@@ -3,8 +3,8 @@
 Names, arguments and results are those of XRT's `pyxrt.pyi` and `xrt_kernel.h`; behind them is what
 `xrt_logic` or `xrt_rtl` has. What XRT refuses is refused: a load while a compute unit is open, an
 xclbin of another platform, registers of a unit that is not open or beyond its range. A load empties
-the card's memory, and makes every buffer object useless. The card's memory and the host's are apart:
-only `sync` moves data.
+the card's memory, and makes every buffer object useless. The card's memory and the host's are
+apart: only `sync` moves data.
 """
 
 from __future__ import annotations

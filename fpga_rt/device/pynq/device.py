@@ -17,7 +17,6 @@ from fpga_rt.contract.registers import Access
 from fpga_rt.contract.static_region import (
     CONTROLLER_PORT,
     STATIC_REGION,
-    ConfigurationError,
     ConfigurationState,
     PartitionState,
 )
@@ -34,7 +33,7 @@ from fpga_rt.device.pynq.lock import FpgaLock
 from fpga_rt.device.pynq.opened import DRAIN_S, OpenedBoard
 from fpga_rt.device.pynq.pcap_load import PcapLoad, PcapLoader
 from fpga_rt.device.wall_clock import WallClockDevice
-from fpga_rt.errors import ArtifactError, DeviceError, ReconfigurationError
+from fpga_rt.errors import ArtifactError, DeviceError, FpgaRtError
 
 BASE_ADDRESS = {"7-series": 0x4000_0000, "UltraScale+": 0xA000_0000}
 """Where the processor's first general-purpose port begins (UG585 table 4-1, UG1085 table 10-1)."""
@@ -49,7 +48,7 @@ _INTERRUPT_SLICE_S = 0.1
 """How long a lost interrupt goes unnoticed."""
 
 
-class Pynq(WallClockDevice):
+class Pynq(WallClockDevice[FirmwareFile]):
     """A Zynq board (PYNQ-Z2, KV260, ...): fpga_manager, /dev/mem or UIO, u-dma-buf; on the board.
 
     Port `pcap` is the kernel's, port `icap` the static region's own controller; a load takes the
@@ -88,7 +87,6 @@ class Pynq(WallClockDevice):
                 f"device pynq cannot drive {board.name}: it has no port pcap, expected a Zynq board"
                 " such as pynq-z2 or kv260"
             )
-        self._file: FirmwareFile | None = None
         super().__init__(
             Capabilities(
                 device="pynq",
@@ -161,34 +159,6 @@ class Pynq(WallClockDevice):
         self._require_open()
         return self._opened.memory.allocate(size_bytes)
 
-    def stage(
-        self,
-        partial: bytes,
-        partition: int,
-        static_id: int | None = None,
-        module_id: int | None = None,
-    ) -> Staged:
-        """Verify a partial bitstream, put it into memory for the ICAP and into a file for the PCAP.
-
-        Raises:
-            ArtifactError: it must not be loaded into the partition, holds an unknown or another
-                module, or was implemented against another static region.
-            DeviceError: the device is closed, its memory or the disk is full, or the kernel's
-                firmware folder cannot be written.
-        """
-        staged = super().stage(partial, partition, static_id, module_id)
-        key = (staged.digest, partition)
-        with ExitStack() as undo:
-            undo.callback(self.unstage, staged)
-            file = self._files.get(key)
-            with reported("check the staged bitstream in", self._kernel.firmware):
-                intact = file is not None and file.is_intact()
-            if not intact:
-                words = self._staged[key].buffer.view.view(">u4").astype("<u4")
-                self._files[key] = FirmwareFile(self._kernel.firmware, words.tobytes())
-            undo.pop_all()
-        return staged
-
     def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
         """Take the port from the other one, and stream a staged bitstream through it.
 
@@ -202,7 +172,7 @@ class Pynq(WallClockDevice):
         self._require_ports()
         self._check_configured()  # another program may have loaded the whole FPGA
         self._check_map()
-        self._file = self._files.get((staged.digest, partition))
+        self._file = self._staged_file(staged)
         if port == CONTROLLER_PORT:
             self._opened.switch.to_controller()
         elif self._file is not None:
@@ -315,10 +285,13 @@ class Pynq(WallClockDevice):
         if self._pcap is None or self._pcap.done:
             self._lock.release()
 
-    def _forget(self) -> None:
-        super()._forget()
-        self._files: dict[tuple[str, int], FirmwareFile] = {}
-        self._file = None
+    def _file_of(self, staged: Staged, known: FirmwareFile | None) -> FirmwareFile:
+        """Return a bitstream in the kernel's firmware folder, which anybody may have changed."""
+        with reported("check the staged bitstream in", self._kernel.firmware):
+            if known is not None and known.is_intact():
+                return known
+        words = self._staged[staged.digest, staged.partition].buffer.view.view(">u4").astype("<u4")
+        return FirmwareFile(self._kernel.firmware, words.tobytes())
 
     def _check_kind(self, verified: Verified) -> None:
         """Keep the simulation's bitstreams from an FPGA: those are what carries an identity."""
@@ -372,35 +345,20 @@ class Pynq(WallClockDevice):
         self._pcap = None
         super()._start_port(buffer, port)
 
-    def _start_processor_port(self, buffer: Buffer, port: str) -> None:
-        if self._file is None:  # LoadingDevice has checked that it is staged
-            raise DeviceError(f"{self._where}: no file is staged for port {port}; stage it again")
-        self._pcap = self._loader.begin(self._file)
+    def _begin_driver(self, file: FirmwareFile) -> None:
+        self._pcap = self._loader.begin(file)
 
     def _abort_processor_port(self) -> None:
         """Wait a while for the kernel, which nothing can stop; until it ends no load begins."""
         if self._pcap is not None:
             self._pcap.join(DRAIN_S)
 
-    def _end_load(self, pending: LoadPending, ended_ps: int) -> Completion:
-        failure = self._pcap.failure if self._pcap is not None else None
-        try:
-            self._check_map()
-        except DeviceError as error:
-            raise ReconfigurationError(
-                f"load of {pending.staged.digest[:12]} into partition {pending.partitions[0]}"
-                f" through {pending.port}: the static region is gone: {failure or error}",
-                PartitionState.FAILED.name.lower(),
-            ) from error
-        return super()._end_load(pending, ended_ps)
+    def _driver_failure(self) -> FpgaRtError | None:
+        return self._pcap.failure if self._pcap is not None else None
 
     def _end_program(self, pending: Pending, ended_ps: int) -> Completion:
         self._check_map()
         return super()._end_program(pending, ended_ps)
-
-    def _processor_port_error(self) -> ConfigurationError:
-        failed = self._pcap is not None and self._pcap.failure is not None
-        return ConfigurationError.PORT if failed else ConfigurationError.NONE
 
     def _port_phases(self, pending: LoadPending, ended_ps: int) -> dict[str, int]:
         began_ps = pending.port_started_ps if self._pcap is None else self._pcap.began_ps

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +13,10 @@ from fpga_rt.arch.boards import Board
 from fpga_rt.contract.kernel import KERNEL_NAME
 from fpga_rt.contract.memory_map import BLOCK_ALIGNMENT
 from fpga_rt.contract.registers import Access
-from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationError, PartitionState
+from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.contract.submission import Submission
 from fpga_rt.device.diagnosis import Finding
-from fpga_rt.device.interface import Buffer, Capabilities, Completion, Pending, Staged
+from fpga_rt.device.interface import Buffer, Capabilities, Pending, Staged
 from fpga_rt.device.loads import LoadPending
 from fpga_rt.device.wall_clock import WallClockDevice
 from fpga_rt.device.xrt import diagnosis, library, xclbin
@@ -25,7 +24,7 @@ from fpga_rt.device.xrt.card import Card
 from fpga_rt.device.xrt.files import SUFFIX, XclbinFile, XclbinFolder, read
 from fpga_rt.device.xrt.library import Library
 from fpga_rt.device.xrt.swap import UserSwap
-from fpga_rt.errors import DeviceError, ReconfigurationError
+from fpga_rt.errors import DeviceError, FpgaRtError
 
 PORT = "xclbin"
 MEMORY_BYTES = 256 << 20
@@ -35,7 +34,7 @@ _LONGEST_LOAD_S = 60.0
 """XRT's documentation has 8 s for a U250."""
 
 
-class Xrt(WallClockDevice):
+class Xrt(WallClockDevice[XclbinFile]):
     """An Alveo card under XRT: a swap loads the xclbin of a module, `xclbins=FOLDER` has them.
 
     XRT swaps the whole User partition, so there is one partition, a program and a load exclude each
@@ -71,7 +70,6 @@ class Xrt(WallClockDevice):
                 f"device xrt cannot drive {board.name}: XRT swaps one partition through port"
                 f" {PORT}, expected a board such as alveo-u200-xrt"
             )
-        self._file: XclbinFile | None = None
         super().__init__(
             Capabilities(
                 device="xrt",
@@ -141,33 +139,6 @@ class Xrt(WallClockDevice):
         self._settle()
         return self._card.memory.allocate(size_bytes)
 
-    def stage(
-        self,
-        partial: bytes,
-        partition: int,
-        static_id: int | None = None,
-        module_id: int | None = None,
-    ) -> Staged:
-        """Find the xclbin of the module that a bitstream names, and look at it.
-
-        The bitstream itself is not loaded: it is that of simulation, by which deployments name
-        their modules.
-
-        Raises:
-            ArtifactError: the bitstream is refused, or the module's xclbin is missing, none, or for
-                another card.
-            DeviceError: the device is closed or its memory is full.
-        """
-        staged = super().stage(partial, partition, static_id, module_id)
-        with ExitStack() as undo:
-            undo.callback(self.unstage, staged)
-            if staged.digest not in self._files:
-                file = self._folder.of(staged.module_id)
-                self._card.check(file)
-                self._files[staged.digest] = file
-            undo.pop_all()
-        return staged
-
     def begin_load(self, partition: int, staged: Staged, port: str) -> Pending:
         """Begin the swap of the User partition; nothing else may run on it.
 
@@ -179,7 +150,7 @@ class Xrt(WallClockDevice):
         self._require_open()
         self._require_idle("program")
         self._settle()
-        self._file = self._files.get(staged.digest)
+        self._file = self._staged_file(staged)
         return super().begin_load(partition, staged, port)
 
     def submit(self, submission: Submission) -> Pending:
@@ -212,10 +183,17 @@ class Xrt(WallClockDevice):
             self._swap.join(_LONGEST_LOAD_S)
         self._card.close()
 
-    def _forget(self) -> None:
-        super()._forget()
-        self._files: dict[str, XclbinFile] = {}
-        self._file = None
+    def _file_of(self, staged: Staged, known: XclbinFile | None) -> XclbinFile:
+        """Return the xclbin of the module that a bitstream names.
+
+        The bitstream itself is not loaded: it is that of simulation, by which deployments name
+        their modules.
+        """
+        if known is not None:
+            return known
+        file = self._folder.of(staged.module_id)
+        self._card.check(file)
+        return file
 
     def _settle(self) -> None:
         """Wait for a swap under way: there are no registers meanwhile.
@@ -246,14 +224,15 @@ class Xrt(WallClockDevice):
         swap = self._swap
         return max(swap.ended_ps, pending.port_started_ps) if swap and swap.done else None
 
-    def _start_processor_port(self, buffer: Buffer, port: str) -> None:
-        if self._file is None:  # LoadingDevice has checked that it is staged
-            raise DeviceError(f"{self._where}: no xclbin is staged for port {port}; stage it again")
-        self._swap = UserSwap(self._card, self._file, self.now_ps)
+    def _begin_driver(self, file: XclbinFile) -> None:
+        self._swap = UserSwap(self._card, file, self.now_ps)
 
     def _abort_processor_port(self) -> None:
         """Wait: nothing stops XRT, and what it brings must be told that its load was given up."""
         self._settle()
+        self._announce()
+
+    def _took_over(self) -> None:
         self._announce()
 
     def _announce(self) -> None:
@@ -264,23 +243,8 @@ class Xrt(WallClockDevice):
         self._static_id = None
         self._write_partition(0, "load", begin=1)
 
-    def _end_load(self, pending: LoadPending, ended_ps: int) -> Completion:
-        failure = self._swap.failure if self._swap is not None else None
-        try:
-            self._check_map()
-            if failure is None:
-                self._announce()
-        except DeviceError as error:
-            raise ReconfigurationError(
-                f"load of {pending.staged.digest[:12]} through {pending.port}: the static region is"
-                f" gone: {failure or error}",
-                PartitionState.FAILED.name.lower(),
-            ) from error
-        return super()._end_load(pending, ended_ps)
-
-    def _processor_port_error(self) -> ConfigurationError:
-        failed = self._swap is not None and self._swap.failure is not None
-        return ConfigurationError.PORT if failed else ConfigurationError.NONE
+    def _driver_failure(self) -> FpgaRtError | None:
+        return self._swap.failure if self._swap is not None else None
 
     def _port_phases(self, pending: LoadPending, ended_ps: int) -> dict[str, int]:
         return {"setup": 0, "transfer": ended_ps - pending.port_started_ps, "contention": 0}

@@ -180,7 +180,8 @@ def test_a_kernel_of_another_version(
 
     monkeypatch.setattr(EmulatedKernel, "read", other)
     with pytest.raises(
-        DeviceError, match=r"kernel has the register map 0x00001234, expected 0x\w{8}; build it with"
+        DeviceError,
+        match=r"kernel has the register map 0x00001234, expected 0x\w{8}; build it with",
     ):
         opened(*machine).open()
     assert machine[0].units == 0
@@ -241,5 +242,7 @@ def test_what_is_missing_is_named(machine: tuple[Machine, Path], tmp_path: Path)
 
 def test_registers_that_xrt_refuses(machine: tuple[Machine, Path], device: Xrt) -> None:
     machine[0].refusals["register"] = ""
-    with pytest.raises(DeviceError, match="XRT cannot read register 0x1000: error -22; is the card"):
+    with pytest.raises(
+        DeviceError, match="XRT cannot read register 0x1000: error -22; is the card"
+    ):
         device.read32(MAP)

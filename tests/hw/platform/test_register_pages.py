@@ -19,9 +19,7 @@ from tests.hw.blocks.axi_memory import simulator
 
 PAGE = 1 << ADDRESS_BITS
 OKAY, SLVERR = 0, 2
-WORD = RegisterMap(
-    "word", (Register("word", 0x8, Access.READ_WRITE, (Field("value", 0, 0, 32),)),)
-)
+WORD = RegisterMap("word", (Register("word", 0x8, Access.READ_WRITE, (Field("value", 0, 0, 32),)),))
 
 
 class Paged(Component):

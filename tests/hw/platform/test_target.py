@@ -31,8 +31,8 @@ def test_a_board_without_a_target() -> None:
     assert rest
     for name in rest:
         message = (
-            f"no bitstreams can be built for {name}: expected one of alveo-u200-xrt, kv260, pynq-z2;"
-            " add its processor and part to hw/platform/target.py"
+            f"no bitstreams can be built for {name}: expected one of alveo-u200-xrt, kv260,"
+            " pynq-z2; add its processor and part to hw/platform/target.py"
         )
         with pytest.raises(ToolchainError, match=re.escape(message)):
             target(board(name))
