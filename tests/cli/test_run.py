@@ -118,7 +118,7 @@ def test_other_partitions_of_built_bitstreams(cli: Cli, archive: Path, data: Pat
     assert answer.code == 3
     assert answer.out == ""
     assert re.search(
-        r"the bitstreams of digits were built for \w+@rp0, .*, expected .*@rp2 too; build those,",
+        r"the bitstreams of \w+ were built for \w+@rp0, .*, expected .*@rp2 too; build those,",
         answer.err,
     )
 
