@@ -189,7 +189,7 @@ class Xrt(WallClockDevice[XclbinFile]):
         The bitstream itself is not loaded: it is that of simulation, by which deployments name
         their modules.
         """
-        if known is not None:
+        if known is not None and known.is_intact():
             return known
         file = self._folder.of(staged.module_id)
         self._card.check(file)

@@ -21,13 +21,21 @@ class XclbinFile:
     digest: str
     content: Xclbin
 
+    def is_intact(self) -> bool:
+        """Tell whether the file is what was looked at.
+
+        Raises:
+            ArtifactError: it was removed, or cannot be read.
+        """
+        return hashlib.sha256(_load(self.path)).hexdigest() == self.digest
+
     def check(self) -> None:
         """Compare the file with what was looked at.
 
         Raises:
             ArtifactError: it was replaced or removed.
         """
-        if hashlib.sha256(_load(self.path)).hexdigest() != self.digest:
+        if not self.is_intact():
             raise ArtifactError(
                 f"{self.path} was replaced since it was staged; stage it again, or put it back"
             )

@@ -209,6 +209,8 @@ def test_an_xclbin_that_is_missing_or_was_replaced(
     device.decouple(0)
     with pytest.raises(ReconfigurationError, match=r"clamp_8\.xclbin was replaced since it was"):
         device.wait(device.begin_load(0, staged, "xclbin"))
+    device.wait(device.begin_load(0, stage(device, 0, module_named("clamp_8")), "xclbin"))
+    assert device.identify(0) == module_named("add_8").module_id
     (machine[1] / "scale_8.xclbin").unlink()
     with pytest.raises(ArtifactError, match=r"scale_8\.xclbin cannot be read \(No such file"):
         stage(device, 0, module_named("scale_8"))
