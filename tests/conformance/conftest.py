@@ -30,8 +30,7 @@ from fpga_rt.device.recording.recorder import Recorder
 from fpga_rt.device.recording.replay import Replay
 from fpga_rt.device.registry import devices, open_device
 from fpga_rt.device.xrt.device import Xrt
-from sim import toolchain
-from tests.standin import standin, xrt, xrt_logic, xrt_rtl
+from tests.standin import standin, xrt, xrt_logic
 
 DEVICES = [
     ("emulator", "pynq-z2"),
@@ -49,11 +48,6 @@ DEVICES = [
 ]
 _STAND_INS = {"pynq": (), "pynq-uio": ("--uio",), "pynq-rtl": ("--logic", "rtl")}
 """What the stand-in is started with, by device."""
-_CARDS: dict[str, Callable[[Board], xrt_logic.Kernel]] = {
-    "xrt": xrt_logic.EmulatedKernel,
-    "xrt-rtl": xrt_rtl.RtlKernel,
-}
-"""What is in the card's User partition, by device."""
 _MODULES = ("add_8", "add_2", "clamp_2", "scale_2")
 """Which the bodies load."""
 _REPLAY_OF = "replay-of-"
@@ -96,9 +90,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 def _obstacle(name: str) -> str | None:
     if name == "xrt":
         return None
-    if name == "xrt-rtl":
-        return toolchain.obstacle()
     obstacles = {entry.name: entry.obstacle for entry in devices()}
+    if name == "xrt-rtl":
+        return obstacles["rtl"]
     if name not in _STAND_INS:
         return obstacles[name]
     return standin.obstacle() or (obstacles["rtl"] if name == "pynq-rtl" else None)
@@ -106,10 +100,9 @@ def _obstacle(name: str) -> str | None:
 
 @contextmanager
 def _opened(name: str, board: str, test: pytest.Item) -> Iterator[Device]:
-    if name in _CARDS:
-        for module in _MODULES if name == "xrt-rtl" else ():
-            xrt_rtl.kernel_library(board, module)  # a load must not wait for it
-        with xrt.installed(board, _CARDS[name]) as (machine, folder):
+    if name in ("xrt", "xrt-rtl"):
+        make = xrt_logic.EmulatedKernel if name == "xrt" else _kernel_of_verilog(board)
+        with xrt.installed(board, make) as (machine, folder):
             with Xrt(board, xclbins=folder, memory_bytes=1 << 22, xrt=machine.library) as opened:
                 yield opened
         return
@@ -123,6 +116,15 @@ def _opened(name: str, board: str, test: pytest.Item) -> Iterator[Device]:
         Pynq(board, kernel=_set_up(running, board, test), simulation_bitstreams=True) as opened,
     ):
         yield opened
+
+
+def _kernel_of_verilog(board: str) -> Callable[[Board], xrt_logic.Kernel]:
+    """Return what makes a kernel that is simulated; a load must not wait for its libraries."""
+    from tests.standin.xrt_rtl import RtlKernel, kernel_library  # not where there is no gateware
+
+    for module in _MODULES:
+        kernel_library(board, module)
+    return RtlKernel
 
 
 def _set_up(running: standin.StandIn, board: str, test: pytest.Item) -> Kernel:
