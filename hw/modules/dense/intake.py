@@ -151,7 +151,7 @@ class Intake(wiring.Component):
             whether all of it was taken.
         """
         taken = Signal.like(count)
-        ended = taken == count  # no signal: it would be decided by the state first
+        ended = taken >= count  # no signal: it would be decided by the state first
         header, index = Signal(1, init=1), Signal.like(self.table.index)
         m.d.comb += [
             self.parameters.ready.eq(~ended),
@@ -178,9 +178,11 @@ class Intake(wiring.Component):
         int4 = (command.flags & CommandFlag.WEIGHTS_INT4).any()
         factor = Signal.like(channels)
         addend, expected = Signal(len(command.weights_beats)), Signal(len(command.weights_beats))
+        faults = _faults(command)
+        found = Signal(len(faults))
         with m.State("DECODE"):
             m.d.sync += [
-                work.refused.eq(_refused(command)),
+                found.eq(faults),
                 work.int4.eq(int4),
                 work.beats.eq((inputs - 1) >> exact_log2(STREAM_BYTES)),
                 work.tail.eq(inputs),
@@ -196,17 +198,19 @@ class Intake(wiring.Component):
             with m.If(factor[0]):
                 m.d.sync += expected.eq(expected + addend)
             with m.If(factor == 0):
-                with m.If(expected != command.weights_beats):
-                    m.d.sync += work.refused.eq(1)
+                m.d.sync += work.refused.eq(found.any() | (expected != command.weights_beats))
                 m.next = "TABLE"
 
 
-def _refused(command: data.View) -> Value:
-    """Tell whether the module cannot compute a descriptor, its beats of weights apart."""
+def _faults(command: data.View) -> Value:
+    """Return for each reason whether the module cannot compute a descriptor because of it.
+
+    Its beats of weights come on top.
+    """
     inputs, channels = command.input_channels, command.output_channels
     terms = [command[name] != value for name, value in _FIXED.items()]
     terms += [command.table_beats != channels + HEADER_BEATS]
     terms += [inputs == 0, inputs > INPUT_BYTES, channels == 0, channels > TABLE_CHANNELS]
     terms += [(command.flags & CommandFlag.FUSED_ADDITION).any()]
     terms += [~(command.flags & CommandFlag.STREAMED_WEIGHTS).any()]
-    return Cat(*terms).any()
+    return Cat(*terms)
