@@ -1,0 +1,151 @@
+"""Layers of an integer network as functions of real tensors (N, C, H, W).
+
+A code stands for a real value, so a layer of codes is one of real values: weights times their
+scale, accumulators times theirs. What is left out is rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from fpga_rt.arithmetic.operations import (
+    Addition,
+    AveragePool,
+    Convolution,
+    Dense,
+    DepthwiseConvolution,
+    MaximumPool,
+    Reshape,
+)
+from fpga_rt.arithmetic.requantise import Requantisation
+from fpga_rt.errors import ModelError
+from fpga_rt.network.graph import Network, Node, Tensor
+
+WEIGHTED = (Convolution, DepthwiseConvolution, Dense)
+Weighted = Convolution | DepthwiseConvolution | Dense
+Layer = Callable[..., torch.Tensor]
+
+
+def factors(rule: Requantisation) -> NDArray[np.float64]:
+    """Return what an accumulator is multiplied by to become a code, float64[C]."""
+    return np.ldexp(rule.multiplier.astype(np.float64), -rule.shift - rule.pre_shift)
+
+
+def channels_first(operation: Weighted) -> NDArray[np.int8]:
+    """Return weights as PyTorch orders them: (OC, IC, KH, KW), (C, 1, KH, KW) or (OC, IC)."""
+    weights = operation.weights
+    if isinstance(operation, Convolution):
+        weights = np.moveaxis(weights, 3, 1)
+    if isinstance(operation, DepthwiseConvolution):
+        weights = np.moveaxis(weights, 2, 0)[:, None]
+    return weights
+
+
+def channels_last(operation: Weighted, weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Return weights in the order of the operation, the inverse of `channels_first`."""
+    if isinstance(operation, Convolution):
+        weights = np.moveaxis(weights, 1, 3)
+    if isinstance(operation, DepthwiseConvolution):
+        weights = np.moveaxis(weights[:, 0], 0, 2)
+    return np.ascontiguousarray(weights)
+
+
+def sums(network: Network, node: Node, operation: Weighted) -> Layer:
+    """Return a node's weighted sums, without bias and limits, as a function of input and weights.
+
+    Raises:
+        ModelError: the node pads with something else than zero.
+    """
+    if isinstance(operation, Dense):
+        return lambda x, weights: functional.linear(x.flatten(1), weights)[:, :, None, None]
+    pad = _padding(node, operation, network.tensors[node.inputs[0]])
+    even = pad[0] == pad[1] and pad[2] == pad[3]
+    inside = (pad[2], pad[0]) if even else (0, 0)
+    depthwise, stride = isinstance(operation, DepthwiseConvolution), operation.stride
+
+    def run(x: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        if not even:
+            x = functional.pad(x, pad)
+        groups = len(weights) if depthwise else 1
+        return functional.conv2d(x, weights, None, stride, inside, 1, groups)
+
+    return run
+
+
+def limits(node: Node, target: Tensor) -> Layer:
+    """Return the clamp of a node's output: ReLU and the ends of int8."""
+    rule = getattr(node.operation, "requantisation", getattr(node.operation, "rule", None))
+    if rule is None:
+        rule = node.operation
+    low, high = ((code - target.zero_point) * target.scale for code in (rule.low, rule.high))
+    # Its gradient takes one pass over the data, that of `torch.clamp` three.
+    return lambda x: functional.hardtanh(x, low, high)
+
+
+def unweighted(network: Network, node: Node) -> Layer:
+    """Return a node without weights as a function of its inputs.
+
+    Raises:
+        ModelError: it has no counterpart in real numbers.
+    """
+    operation, source = node.operation, network.tensors[node.inputs[0]]
+    if isinstance(operation, Reshape):
+        return _reshape(operation)
+    clamp = limits(node, network.tensors[node.output])
+    if isinstance(operation, Addition):
+        return lambda a, b: clamp(a + b)
+    if isinstance(operation, AveragePool):
+        average = _average(network, node, operation)
+        return lambda x: clamp(average(x))
+    if isinstance(operation, MaximumPool):
+        pad, kernel, stride = _padding(node, None, source), operation.kernel, operation.stride
+        return lambda x: clamp(
+            functional.max_pool2d(functional.pad(x, pad, value=-torch.inf), kernel, stride)
+        )
+    raise ModelError(
+        f"node {node.name}: {type(operation).__name__} inside a network, expected it at the end;"
+        " cut the network before it"
+    )
+
+
+def _average(network: Network, node: Node, operation: AveragePool) -> Layer:
+    source, target = network.tensors[node.inputs[0]], network.tensors[node.output]
+    pad, kernel, stride = _padding(node, operation, source), operation.kernel, operation.stride
+    # The sum of a window becomes a code by one factor for all channels; mostly that is the mean.
+    gain = float(factors(operation.requantisation)[0]) * target.scale / source.scale
+    area = kernel[0] * kernel[1]
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        padded = functional.pad(x, pad) if any(pad) else x
+        return functional.avg_pool2d(padded, kernel, stride) * (gain * area)
+
+    return run
+
+
+def _padding(
+    node: Node, operation: Convolution | DepthwiseConvolution | AveragePool | None, source: Tensor
+) -> list[int]:
+    """Return columns left and right, rows above and below, as `functional.pad` takes them."""
+    padding = node.operation.padding  # type: ignore[union-attr] # callers have windows
+    if operation is not None and any(padding) and operation.pad_value != source.zero_point:
+        raise ModelError(
+            f"node {node.name} pads with code {operation.pad_value}, expected that of 0.0,"
+            f" {source.zero_point}; in real numbers there is no such layer"
+        )
+    top, bottom, left, right = padding
+    return [left, right, top, bottom]
+
+
+def _reshape(operation: Reshape) -> Layer:
+    height, width, channels = operation.shape
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        x = x.permute(0, 2, 3, 1)  # codes are ordered height, width, channel
+        return x.reshape(len(x), height, width, channels).permute(0, 3, 1, 2)
+
+    return run
