@@ -36,11 +36,6 @@ def impulse_noise(images: Images, severity: int, rng: np.random.Generator) -> Im
     return np.where(draw < share, draw < share / 2, images)
 
 
-def speckle_noise(images: Images, severity: int, rng: np.random.Generator) -> Images:
-    """Multiply by normal noise: coherent light, a gain that trembles."""
-    return images * (1 + rng.normal(0, (0.15, 0.40)[severity], images.shape))
-
-
 def gaussian_blur(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Blur by a normal kernel: haze on the lens."""
     offsets = np.arange(-4, 5)
@@ -117,12 +112,6 @@ def pixelate(images: Images, severity: int, rng: np.random.Generator) -> Images:
     return small.repeat(box, axis=1).repeat(box, axis=2)
 
 
-def posterise(images: Images, severity: int, rng: np.random.Generator) -> Images:
-    """Leave few levels: a coarse converter."""
-    steps = (7, 2)[severity]
-    return np.rint(images * steps) / steps
-
-
 def dirt(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Cover the same soft dark spots of every image: a dirty lens."""
     _, height, width, _ = images.shape
@@ -152,10 +141,10 @@ def jpeg(images: Images, severity: int, rng: np.random.Generator) -> Images:
 CORRUPTIONS: dict[str, Corruption] = {
     function.__name__: function
     for function in (
-        gaussian_noise, shot_noise, impulse_noise, speckle_noise,
+        gaussian_noise, shot_noise, impulse_noise,
         gaussian_blur, defocus, motion_blur, pixelate,
         brightness, darkness, contrast, gamma, fog, vignette,
-        saturation, colour_cast, posterise, jpeg, dirt,
+        saturation, colour_cast, jpeg, dirt,
     )
 }  # fmt: skip
 OF_COLOUR = ("saturation", "colour_cast")

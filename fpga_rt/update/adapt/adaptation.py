@@ -87,7 +87,8 @@ class Adaptation:
     held_back: Samples
     reference: Mapping[str, Moments] | None = None
     recipe: Recipe = field(default_factory=Recipe)
-    _trained: dict[tuple[str, Plan], Graph] = field(default_factory=dict)
+    _trained: dict[tuple[Policy, Plan], Graph] = field(default_factory=dict)
+    _trials: dict[tuple[Policy, int | None], Trial] = field(default_factory=dict)
 
     def untouched(self) -> Trial:
         """Return the base as a trial that sends nothing."""
@@ -97,13 +98,18 @@ class Adaptation:
     def trial(self, policy: Policy, budget_bytes: int | None = None) -> Trial:
         """Return what a policy leads to in a package of at most so many bytes; None for any.
 
-        Weights that moved least are put back until the package is small enough. Policies are
-        trained once, however many budgets they are tried with.
+        Weights that moved least are put back until the package is small enough. What was trained
+        or tried before is not trained or tried again.
 
         Raises:
             ExecutionError: it needs labels, or reference samples, which are not there.
             UpdateError: it does not fit the budget even with no weight changed, or changes nothing.
         """
+        if (policy, budget_bytes) not in self._trials:
+            self._trials[policy, budget_bytes] = self._tried(policy, budget_bytes)
+        return self._trials[policy, budget_bytes]
+
+    def _tried(self, policy: Policy, budget_bytes: int | None) -> Trial:
         chosen = self._plan(policy, budget_bytes)
         graph = deepcopy(self._graph_of(policy, chosen))
         put_back = 0.0

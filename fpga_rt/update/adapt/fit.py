@@ -29,10 +29,10 @@ class Recipe:
         seed: of the order of samples.
     """
 
-    epochs: int = 4
-    batch: int = 64
-    affine_rate: float = 5e-3
-    weight_rate: float = 1e-3
+    epochs: int = 3
+    batch: int = 32
+    affine_rate: float = 2e-2
+    weight_rate: float = 2e-3
     seed: int = 0
 
 

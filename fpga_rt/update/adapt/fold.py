@@ -17,10 +17,10 @@ from fpga_rt.network.graph import Network, Node
 from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, WeightedLayer
 from fpga_rt.update.adapt.layers import Weighted, channels_last, factors
 
-GAIN_STEP_BITS = 10
-"""A multiplier, 2**23 and more, moves in steps of 2**-10 of 2**23."""
-OFFSET_STEPS = 16
-"""A bias moves in steps of a sixteenth of an output code, or finer."""
+GAIN_STEP_BITS = 8
+"""A multiplier, 2**23 and more, moves in steps of 2**-8 of 2**23."""
+OFFSET_STEPS = 8
+"""A bias moves in steps of an eighth of an output code, or finer."""
 GAIN_LIMITS = (1 / 16, 16)
 """A channel's scale changes by no more than this."""
 
