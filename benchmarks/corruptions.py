@@ -119,7 +119,7 @@ def dirt(images: Images, severity: int, rng: np.random.Generator) -> Images:
     clear = np.ones((height, width))
     for _ in range((4, 9)[severity]):
         row, column, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(2, 4)
-        spot = np.exp(-(((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2)) ** 2)
+        spot = np.exp(-((((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2)) ** 2))
         clear = clear * (1 - 0.85 * spot)
     return images * clear[None, :, :, None]
 

@@ -34,7 +34,6 @@ from benchmarks.corruptions import CORRUPTIONS, OF_COLOUR, SEVERITIES, corrupt
 from benchmarks.update_drift_bases import NETWORKS, Base, base
 from benchmarks.update_drift_summary import document
 from fpga_rt.deployment.atomic_file import write_atomically
-from fpga_rt.errors import UpdateError
 from fpga_rt.update.adapt.adaptation import (
     Adaptation,
     Trial,
@@ -42,9 +41,9 @@ from fpga_rt.update.adapt.adaptation import (
     right_answers,
 )
 from fpga_rt.update.adapt.choice import choose
-from fpga_rt.update.adapt.fit import Recipe
 from fpga_rt.update.adapt.graph import Moments
 from fpga_rt.update.adapt.policies import POLICIES
+from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 
 BUDGET_SHARES = {"resnet8": 0.05, "mnist": 0.12}
@@ -116,7 +115,9 @@ def parameter_bytes(of: Base) -> int:
 
 def _images(cell: Cell, of: Base, sizes: Sizes) -> tuple[Samples, Samples, Samples]:
     """Return the images of a device, corrupted in one go: to fit, held back, to report on."""
-    rng = np.random.default_rng([cell.seed, cell.severity, list(CORRUPTIONS).index(cell.corruption)])
+    rng = np.random.default_rng(
+        [cell.seed, cell.severity, list(CORRUPTIONS).index(cell.corruption)]
+    )
     count = sizes.fit + sizes.held_back
     field = of.field.take(rng.choice(len(of.field), count, replace=False))
     first = cell.seed * sizes.report
@@ -129,13 +130,14 @@ def _images(cell: Cell, of: Base, sizes: Sizes) -> tuple[Samples, Samples, Sampl
 
 
 def _entry(trial: Trial, report: Samples) -> dict[str, object]:
+    """Return the bytes of a trial, and for every image whether the answer is right, as bits."""
     right = right_answers(trial.network, report)
     assert right is not None
+    assert trial.right is not None
     return {
         "bytes": trial.package_bytes,
-        "held_back": trial.accuracy,
-        "right": int(right.sum()),
-        "of": len(report),
+        "held_back": np.packbits(trial.right).tobytes().hex(),
+        "report": np.packbits(right).tobytes().hex(),
     }
 
 
@@ -144,7 +146,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.update_drift", description=__doc__)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=NETWORKS)
     parser.add_argument("--folder", type=Path, default=Path("build/update_drift"))
-    parser.add_argument("--part", default="1/1", metavar="I/N", help="every N-th cell, from the I-th")
+    parser.add_argument(
+        "--part", default="1/1", metavar="I/N", help="every N-th cell, from the I-th"
+    )
     parser.add_argument("--cells", type=int, metavar="N", help="no more than the first N")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--summary", type=Path, metavar="FILE.json", help="of all cells there")
@@ -165,9 +169,7 @@ def main() -> int:
     return 0
 
 
-def _run_missing(
-    network: str, wanted: list[Cell], folder: Path, part: str, sizes: Sizes
-) -> None:
+def _run_missing(network: str, wanted: list[Cell], folder: Path, part: str, sizes: Sizes) -> None:
     index, parts = map(int, part.split("/"))
     folder.mkdir(parents=True, exist_ok=True)
     missing = [cell for cell in wanted[index - 1 :: parts] if not (folder / cell.file).exists()]

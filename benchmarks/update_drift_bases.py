@@ -26,10 +26,11 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.frontend import load, torch_export
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.adaptation import reference_moments
-from fpga_rt.update.adapt.fit import Recipe, fit
+from fpga_rt.update.adapt.fit import fit
 from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph
 from fpga_rt.update.adapt.policies import plan
+from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 
 BOARD = "pynq-z2"
@@ -50,8 +51,6 @@ class Base:
     trained_on: Samples
     field: Samples
     report: Samples
-
-
 
 
 def base(name: str, folder: Path) -> Base:
@@ -150,9 +149,7 @@ def _separable(inputs: int, outputs: int, stride: int) -> list[nn.Module]:
     ]
 
 
-_BASES: dict[
-    str, tuple[Callable[[str, Path], Samples], Callable[[Samples], Network], int]
-] = {
+_BASES: dict[str, tuple[Callable[[str, Path], Samples], Callable[[Samples], Network], int]] = {
     "resnet8": (_cifar10, _resnet8, 20_000),
     "mnist": (_mnist, _ds_cnn, 20_000),
 }

@@ -1,2 +1,157 @@
-"""Summary."""
-def document(folder): return {}
+"""One document of all cells of `benchmarks.update_drift`, and the tables that the docs show of it.
+
+A shift is a corruption at a severity; its accuracy counts the images of all seeds. Policies are
+compared with full fine-tuning on the same images: `gained` images are answered right by the policy
+alone and `lost` ones by full fine-tuning alone, so that the difference of their shares has the
+standard error `sqrt(gained + lost) / images`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RIVAL = "full"
+Document = dict[str, Any]
+_NAMES = {
+    "none": "nothing",
+    "statistics": "statistics, unlabelled",
+    "affine": "affine",
+    "last_layer": "last layer",
+    "first_blocks": "first blocks",
+    "sensitive_blocks": "sensitive blocks",
+    "full, same bytes": "full, cut to the budget",
+    "full": "full",
+    "auto": "auto",
+}
+
+
+def document(folder: Path, networks: Iterable[str]) -> Document:
+    """Return what the cells in a folder say, by network."""
+    found = {}
+    for network in networks:
+        cells = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{network}-*.json"))]
+        if cells:
+            found[network] = _network(cells)
+    return found
+
+
+def _network(cells: Sequence[Document]) -> Document:
+    by_shift: dict[tuple[str, int], list[Document]] = defaultdict(list)
+    for cell in cells:
+        by_shift[cell["corruption"], cell["severity"]].append(cell)
+    first = cells[0]
+    return {
+        "parameter_bytes": first["parameter_bytes"],
+        "budget_bytes": first["budget_bytes"],
+        "sizes": first["sizes"],
+        "recipe": {name: value for name, value in first["recipe"].items() if name != "seed"},
+        "cells": len(cells),
+        "seeds": len({cell["seed"] for cell in cells}),
+        "processor_s": round(sum(cell["processor_s"] for cell in cells)),
+        "chosen": dict(Counter(cell["policies"]["auto"]["chose"] for cell in cells)),
+        "shifts": [
+            {"corruption": name, "severity": severity, "policies": _policies(of_shift)}
+            for (name, severity), of_shift in sorted(by_shift.items())
+        ],
+    }
+
+
+def _policies(cells: Sequence[Document]) -> Document:
+    rights = {
+        policy: np.concatenate([_bits(cell, policy) for cell in cells])
+        for policy in cells[0]["policies"]
+    }
+    rival = rights[RIVAL]
+    return {
+        policy: {
+            "bytes": [cell["policies"][policy]["bytes"] for cell in cells],
+            "right": int(right.sum()),
+            "images": len(right),
+            "gained": int((right & ~rival).sum()),
+            "lost": int((rival & ~right).sum()),
+        }
+        for policy, right in rights.items()
+    }
+
+
+def _bits(cell: Document, policy: str) -> NDArray[np.bool_]:
+    packed = np.frombuffer(bytes.fromhex(cell["policies"][policy]["report"]), np.uint8)
+    return np.unpackbits(packed)[: cell["sizes"]["report"]].astype(bool)
+
+
+def overview(network: Document) -> str:
+    """Return the table of policies in Markdown."""
+    lines = [
+        "| policy | package, bytes | of the model | mean | worst | mean to full | worst to full |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for policy, name in _NAMES.items():
+        entries = [(shift, shift["policies"][policy]) for shift in network["shifts"]]
+        sizes = [size for _, entry in entries for size in entry["bytes"]]
+        share = 100 * max(sizes) / network["parameter_bytes"]
+        accuracies = [_accuracy(entry) for _, entry in entries]
+        mean = f"{np.mean([difference(e) for _, e in entries]):+.1f} ± {mean_error(entries):.1f}"
+        shift, low = min(entries, key=lambda pair: difference(pair[1]))
+        worst = f"{difference(low):+.1f} ± {error(low):.1f} ({_shift(shift)})"
+        row = [
+            name, f"{np.mean(sizes):,.0f}, at most {max(sizes):,}", f"{share:.1f} %",
+            f"{np.mean(accuracies):.1f}", f"{min(accuracies):.1f}", mean, worst,
+        ]  # fmt: skip
+        if policy == "none":
+            row[1:3] = ["0", ""]
+        if policy == RIVAL:
+            row[5:] = ["", ""]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def by_shift(network: Document) -> str:
+    """Return the table of shifts in Markdown."""
+    policies = [name for name in _NAMES if name not in {"last_layer", "full, same bytes"}]
+    lines = [
+        f"| shift | {' | '.join(_NAMES[p] for p in policies)} |",
+        f"|---|{'---:|' * len(policies)}",
+    ]
+    for shift in network["shifts"]:
+        figures = [f"{_accuracy(shift['policies'][policy]):.1f}" for policy in policies]
+        lines.append(f"| {_shift(shift)} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def difference(entry: Mapping[str, Any]) -> float:
+    """Return the points by which a policy is better than full fine-tuning."""
+    return float(100 * (entry["gained"] - entry["lost"]) / entry["images"])
+
+
+def error(entry: Mapping[str, Any]) -> float:
+    """Return the standard error of `difference`, in points."""
+    return float(100 * sqrt(entry["gained"] + entry["lost"]) / entry["images"])
+
+
+def mean_error(entries: Sequence[tuple[Document, Document]]) -> float:
+    """Return the standard error of the mean of differences, in points."""
+    return sqrt(sum(error(entry) ** 2 for _, entry in entries)) / len(entries)
+
+
+def _accuracy(entry: Mapping[str, Any]) -> float:
+    return float(100 * entry["right"] / entry["images"])
+
+
+def _shift(shift: Mapping[str, Any]) -> str:
+    name = shift["corruption"].replace("_", " ").replace("jpeg", "JPEG")
+    return f"{name}, {('mild', 'strong')[shift['severity']]}"
+
+
+def tables(found: Document) -> Iterator[tuple[str, str]]:
+    """Yield every table that the docs show, by its mark."""
+    for name, network in found.items():
+        yield f"{name} policies", overview(network)
+        yield f"{name} shifts", by_shift(network)

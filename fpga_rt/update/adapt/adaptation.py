@@ -20,10 +20,11 @@ from fpga_rt.errors import ExecutionError, UpdateError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.budget import MARGIN_BYTES, affine_bytes, package_bytes, thin
-from fpga_rt.update.adapt.fit import Recipe, fit, settle
+from fpga_rt.update.adapt.fit import fit, settle
 from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph, Moments, moments, to_images
 from fpga_rt.update.adapt.policies import Plan, Policy, plan
+from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.adapt.sensitivity import sensitivities
 from fpga_rt.update.vectors import Codes

@@ -10,7 +10,7 @@ import torch
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, WeightedLayer
-from fpga_rt.update.adapt.layers import WEIGHTED, channels_first
+from fpga_rt.update.adapt.weighted import WEIGHTED, channels_first
 from fpga_rt.update.make import make_package, make_target
 from fpga_rt.update.signature import PublicKey
 

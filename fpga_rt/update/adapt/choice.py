@@ -8,7 +8,7 @@ import numpy as np
 
 from fpga_rt.errors import UpdateError
 from fpga_rt.update.adapt.adaptation import Adaptation, Trial
-from fpga_rt.update.adapt.policies import ESCALATION
+from fpga_rt.update.adapt.policies import ESCALATION, Policy
 
 WORTH = 0.5
 """Standard errors by which a larger package must be better to be worth its bytes."""
@@ -88,3 +88,14 @@ def _reason(best: Trial, trials: list[Trial], enough: float | None) -> str:
         f"{named} gives {best.accuracy:.1%} on the samples held back; {top.policy} gives"
         f" {top.accuracy:.1%}, which may be chance"
     )
+
+
+def judged(adaptation: Adaptation, policy: Policy, budget_bytes: int | None = None) -> Choice:
+    """Return what one policy leads to, beside the base as it is.
+
+    Raises:
+        ExecutionError: it needs labels, or reference samples, which are not there.
+        UpdateError: it does not fit the budget, or changes nothing.
+    """
+    trial = adaptation.trial(policy, budget_bytes)
+    return Choice(trial, (adaptation.untouched(), trial), "it was asked for")

@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-
 import torch
+from torch import nn
 from torch.nn import functional
 
 from fpga_rt.errors import ExecutionError
 from fpga_rt.update.adapt.graph import Graph, to_images
 from fpga_rt.update.adapt.policies import Plan
+from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 
 MOMENT_IMAGES = 1024
 """Samples that normalisation is measured on, all at once."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train.
-
-    Attributes:
-        epochs: passes over the samples.
-        batch: samples of a step.
-        affine_rate: learning rate of gains and offsets, in units of a channel's deviation.
-        weight_rate: learning rate of weights, in units of 127 codes.
-        seed: of the order of samples.
-    """
-
-    epochs: int = 3
-    batch: int = 32
-    affine_rate: float = 2e-2
-    weight_rate: float = 2e-3
-    seed: int = 0
+_FEWEST_STEPS = 10
 
 
 def fit(graph: Graph, samples: Samples, plan: Plan, recipe: Recipe) -> None:
@@ -64,12 +45,17 @@ def settle(graph: Graph, images: torch.Tensor) -> None:
 def _train(
     graph: Graph, images: torch.Tensor, labels: torch.Tensor, plan: Plan, recipe: Recipe
 ) -> None:
-    parameters = list(_groups(graph, plan, recipe))
-    optimizer = torch.optim.Adam(parameters, betas=(0.9, 0.98))
+    affine, weights = _free(graph, plan)
+    groups = [(affine, recipe.affine_rate), (weights, recipe.weight_rate)]
+    groups = [(parameters, rate) for parameters, rate in groups if parameters]
+    optimizer = torch.optim.Adam(
+        [{"params": parameters, "lr": rate} for parameters, rate in groups], betas=(0.9, 0.98)
+    )
     order = torch.Generator().manual_seed(recipe.seed)
-    steps = recipe.epochs * -(-len(images) // recipe.batch)
+    # The schedule rises in its first steps, for which a handful of samples gives too few.
+    steps = max(recipe.epochs * -(-len(images) // recipe.batch), _FEWEST_STEPS)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [group["lr"] for group in parameters], total_steps=steps, pct_start=0.2,
+        optimizer, [rate for _, rate in groups], total_steps=steps, pct_start=0.2,
         cycle_momentum=False,
     )  # fmt: skip
     for _ in range(recipe.epochs):
@@ -80,16 +66,15 @@ def _train(
             schedule.step()
 
 
-def _groups(graph: Graph, plan: Plan, recipe: Recipe) -> Iterator[dict[str, object]]:
+def _free(graph: Graph, plan: Plan) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return gains and offsets that a plan lets move, and weights; the others are held."""
     affine, weights = [], []
     for layer in graph.weighted():
         moves = layer.node.name in plan.weights
-        layer.weights.requires_grad_(moves)
-        adapts = plan.affine and (moves or not plan.alone)
-        for parameter in (layer.gain, layer.offset):
-            parameter.requires_grad_(adapts)
-        affine += [layer.gain, layer.offset] if adapts else []
+        if plan.affine and (moves or not plan.alone):
+            affine += [layer.gain, layer.offset]
         weights += [layer.weights] if moves else []
-    yield {"params": affine, "lr": recipe.affine_rate}
-    if weights:
-        yield {"params": weights, "lr": recipe.weight_rate}
+    graph.requires_grad_(False)
+    for parameter in affine + weights:
+        parameter.requires_grad_(True)
+    return affine, weights

@@ -15,7 +15,7 @@ from fpga_rt.arithmetic.operations import accumulator_bound
 from fpga_rt.arithmetic.requantise import MULTIPLIER_BITS, Requantisation
 from fpga_rt.network.graph import Network, Node
 from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, WeightedLayer
-from fpga_rt.update.adapt.layers import Weighted, channels_last, factors
+from fpga_rt.update.adapt.weighted import Weighted, channels_last, factors
 
 GAIN_STEP_BITS = 8
 """A multiplier, 2**23 and more, moves in steps of 2**-8 of 2**23."""
@@ -82,4 +82,5 @@ def _stepped(
 ) -> NDArray[np.int32]:
     """Return the base's integers moved towards `exact` in steps that are powers of two."""
     step = np.exp2(np.maximum(np.floor(np.log2(largest_step)), 0))
-    return (base + np.rint((exact - base) / step) * step).astype(np.int32)
+    moved: NDArray[np.float64] = base + np.rint((exact - base) / step) * step
+    return moved.astype(np.int32)

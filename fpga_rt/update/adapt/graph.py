@@ -23,15 +23,8 @@ from torch.nn import functional
 
 from fpga_rt.arithmetic.operations import Dense, Softmax
 from fpga_rt.network.graph import Network, Node
-from fpga_rt.update.adapt.layers import (
-    WEIGHTED,
-    Weighted,
-    channels_first,
-    factors,
-    limits,
-    sums,
-    unweighted,
-)
+from fpga_rt.update.adapt.layers import Layer, limits, sums, unweighted
+from fpga_rt.update.adapt.weighted import WEIGHTED, Weighted, channels_first, factors
 from fpga_rt.update.vectors import Codes
 
 WEIGHT_UNIT = 127
@@ -128,7 +121,7 @@ class Graph(nn.Module):
             nodes.pop()
         self.output = nodes[-1].output
         self.layers = nn.ModuleDict()
-        self._steps = []
+        self._steps: list[tuple[Node, Layer]] = []
         for node in nodes:
             if isinstance(node.operation, WEIGHTED):
                 layer = WeightedLayer(network, node, node.operation)

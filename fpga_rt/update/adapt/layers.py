@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from fpga_rt.arithmetic.operations import (
@@ -22,37 +20,11 @@ from fpga_rt.arithmetic.operations import (
     MaximumPool,
     Reshape,
 )
-from fpga_rt.arithmetic.requantise import Requantisation
 from fpga_rt.errors import ModelError
 from fpga_rt.network.graph import Network, Node, Tensor
+from fpga_rt.update.adapt.weighted import Weighted, factors
 
-WEIGHTED = (Convolution, DepthwiseConvolution, Dense)
-Weighted = Convolution | DepthwiseConvolution | Dense
 Layer = Callable[..., torch.Tensor]
-
-
-def factors(rule: Requantisation) -> NDArray[np.float64]:
-    """Return what an accumulator is multiplied by to become a code, float64[C]."""
-    return np.ldexp(rule.multiplier.astype(np.float64), -rule.shift - rule.pre_shift)
-
-
-def channels_first(operation: Weighted) -> NDArray[np.int8]:
-    """Return weights as PyTorch orders them: (OC, IC, KH, KW), (C, 1, KH, KW) or (OC, IC)."""
-    weights = operation.weights
-    if isinstance(operation, Convolution):
-        weights = np.moveaxis(weights, 3, 1)
-    if isinstance(operation, DepthwiseConvolution):
-        weights = np.moveaxis(weights, 2, 0)[:, None]
-    return weights
-
-
-def channels_last(operation: Weighted, weights: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return weights in the order of the operation, the inverse of `channels_first`."""
-    if isinstance(operation, Convolution):
-        weights = np.moveaxis(weights, 1, 3)
-    if isinstance(operation, DepthwiseConvolution):
-        weights = np.moveaxis(weights[:, 0], 0, 2)
-    return np.ascontiguousarray(weights)
 
 
 def sums(network: Network, node: Node, operation: Weighted) -> Layer:
@@ -79,10 +51,11 @@ def sums(network: Network, node: Node, operation: Weighted) -> Layer:
 
 def limits(node: Node, target: Tensor) -> Layer:
     """Return the clamp of a node's output: ReLU and the ends of int8."""
-    rule = getattr(node.operation, "requantisation", getattr(node.operation, "rule", None))
-    if rule is None:
-        rule = node.operation
-    low, high = ((code - target.zero_point) * target.scale for code in (rule.low, rule.high))
+    rule: object = node.operation
+    for name in ("requantisation", "rule"):
+        rule = getattr(rule, name, rule)
+    ends = (getattr(rule, name) - target.zero_point for name in ("low", "high"))
+    low, high = (end * target.scale for end in ends)
     # Its gradient takes one pass over the data, that of `torch.clamp` three.
     return lambda x: functional.hardtanh(x, low, high)
 

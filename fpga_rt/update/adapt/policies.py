@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from fpga_rt.arithmetic.operations import Dense
 from fpga_rt.network.graph import Network
-from fpga_rt.update.adapt.layers import WEIGHTED
+from fpga_rt.update.adapt.weighted import WEIGHTED
 
 Policy = Literal[
     "statistics", "affine", "last_layer", "first_blocks", "sensitive_blocks", "full"
@@ -49,7 +49,9 @@ class Plan:
         return self.affine or bool(self.weights)
 
 
-def plan(policy: Policy, network: Network, room_bytes: int | None, gains: Mapping[str, float]) -> Plan:
+def plan(
+    policy: Policy, network: Network, room_bytes: int | None, gains: Mapping[str, float]
+) -> Plan:
     """Return what a policy moves.
 
     Args:

@@ -1,0 +1,162 @@
+"""`fpga-rt update train`: a signed package that adapts a network to what a device sees."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fpga_rt import api
+from fpga_rt.cli import arrays
+from fpga_rt.cli.options import positive
+from fpga_rt.cli.update import written
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.network.graph import Network
+from fpga_rt.update.adapt.policies import POLICIES
+from fpga_rt.update.adapt.recipe import Recipe
+from fpga_rt.update.adapt.samples import Samples
+from fpga_rt.update.vectors import Codes
+
+if TYPE_CHECKING:
+    from fpga_rt.update.adapt.choice import Choice
+
+AUTO = "auto"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments."""
+    parser.add_argument("base", type=Path, metavar="BASE.frt", help="what devices run")
+    parser.add_argument(
+        "samples", type=Path, metavar="SAMPLES.npz",
+        help="what a device sees, in the model's layout: .npy, or .npz with `x`",
+    )  # fmt: skip
+    parser.add_argument(
+        "--labels", type=Path, metavar="Y.npz",
+        help="a class for each sample: .npy, or .npz with `y`; without them only the normalisation"
+        " is adapted",
+    )  # fmt: skip
+    parser.add_argument(
+        "--reference", type=Path, metavar="X.npz",
+        help="samples like those that the network was trained on, without labels; the policy"
+        " statistics needs them, the others start better with them",
+    )  # fmt: skip
+    parser.add_argument(
+        "--policy", choices=(AUTO, *POLICIES), default=AUTO,
+        help=f"which parameters move; {AUTO} tries them from the smallest package up, and chooses"
+        " by samples held back",
+    )  # fmt: skip
+    parser.add_argument(
+        "--budget", type=_budget, metavar="BYTES or PERCENT%",
+        help="what the package may take: bytes, or a share of the bytes of parameters; any by"
+        " default",
+    )  # fmt: skip
+    parser.add_argument(
+        "--enough", type=_share, metavar="SHARE",
+        help=f"{AUTO} stops at the first policy with this accuracy on the samples held back, such"
+        " as 0.9",
+    )  # fmt: skip
+    parser.add_argument(
+        "--epochs", type=positive, default=Recipe.epochs, metavar="N",
+        help=f"passes over the samples; {Recipe.epochs} unless given",
+    )  # fmt: skip
+    written.add_outputs(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, write the package, and say what was chosen and why."""
+    from fpga_rt.update.make import make_target
+    from fpga_rt.update.train import Aim, train_update
+
+    inputs = (arguments.base, arguments.samples, arguments.labels, arguments.reference)
+    key = written.signing_key(arguments, tuple(filter(None, inputs)))
+    base = api.load(arguments.base)
+    policy = None if arguments.policy == AUTO else arguments.policy
+    aim = Aim(policy, _budget_bytes(base, arguments.budget), arguments.enough)
+    samples = _samples(base.network, arguments.samples, arguments.labels)
+    reference = None
+    if arguments.reference:
+        reference = _codes(base.network, arguments.reference)
+    recipe = Recipe(epochs=arguments.epochs)
+    choice = train_update(base, samples, aim, reference, recipe)
+    target = make_target(base, choice.trial.network)
+    result = {**_document(choice), **written.write(arguments, base, target, key)}
+    print(json.dumps(result, indent=2) if arguments.json else _text(result))
+
+
+def _budget(text: str) -> int | float:
+    """Return bytes as a whole number, or a share as a fraction.
+
+    Raises:
+        ArgumentTypeError: it is neither.
+    """
+    if not text.endswith("%"):
+        return positive(text)
+    try:
+        share = float(text[:-1]) / 100
+    except ValueError:
+        share = 0.0
+    if not 0 < share < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a share such as 5%")
+    return share
+
+
+def _share(text: str) -> float:
+    """Return a number between 0 and 1.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a share from 0 to 1, as 0.9")
+    return share
+
+
+def _budget_bytes(base: Deployment, budget: int | float | None) -> int | None:
+    if isinstance(budget, float):
+        return int(budget * (base.segments.weights_bytes + base.segments.tables_bytes))
+    return budget
+
+
+def _samples(network: Network, path: Path, labels: Path | None) -> Samples:
+    codes = _codes(network, path)
+    classes = int(np.prod(network.tensors[network.output].shape))
+    return Samples(codes, arrays.read_labels(labels, len(codes), classes) if labels else None)
+
+
+def _codes(network: Network, path: Path) -> Codes:
+    return network.encode_input(arrays.read_array(path, ("x", "X")))
+
+
+def _document(choice: Choice) -> dict[str, Any]:
+    judged = choice.trial.right is not None
+    return {
+        "policy": choice.trial.policy,
+        "reason": choice.reason,
+        "held_back": 0 if choice.trial.right is None else len(choice.trial.right),
+        "trials": [
+            {
+                "policy": trial.policy,
+                "accuracy": trial.accuracy if judged else None,
+                "bytes": trial.package_bytes,
+            }
+            for trial in choice.trials
+        ],
+    }
+
+
+def _text(result: dict[str, Any]) -> str:
+    lines = [f"{result['policy']}: {result['reason']}"]
+    for trial in result["trials"]:
+        name = trial["policy"] or "as it is"
+        accuracy = "" if trial["accuracy"] is None else f"{trial['accuracy']:8.1%}"
+        lines.append(f"  {name:<18}{accuracy}{trial['bytes']:>10,} bytes")
+    if result["held_back"]:
+        lines.append(f"  on {result['held_back']} samples held back, int8")
+    return "\n".join([*lines, written.text(result)])

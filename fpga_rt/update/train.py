@@ -1,0 +1,78 @@
+"""Train an update: from samples of what a device sees to a network on the program that it runs.
+
+The training itself, `fpga_rt.update.adapt`, needs torch; this says so where it is missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import ToolchainError, UpdateError
+from fpga_rt.update.adapt.policies import Policy
+from fpga_rt.update.adapt.recipe import Recipe
+from fpga_rt.update.adapt.samples import Samples
+from fpga_rt.update.vectors import Codes
+
+if TYPE_CHECKING:
+    from fpga_rt.update.adapt.choice import Choice
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What an update shall be.
+
+    Attributes:
+        policy: which parameters move; None tries one policy after the other and chooses.
+        budget_bytes: what the signed package may take; None for any.
+        enough: accuracy on the samples held back at which a choice stops trying; None tries all.
+    """
+
+    policy: Policy | None = None
+    budget_bytes: int | None = None
+    enough: float | None = None
+
+
+def train_update(
+    base: Deployment,
+    samples: Samples,
+    aim: Aim | None = None,
+    reference: Codes | None = None,
+    recipe: Recipe | None = None,
+) -> Choice:
+    """Adapt a deployed network to samples; what comes out is judged on a part held back.
+
+    Args:
+        base: what devices run.
+        samples: what a device sees.
+        aim: which policy, and in how many bytes; any unless given.
+        reference: input codes like those of the base's own training, without labels; by them its
+            folded normalisation is known, and without them the policy statistics is ruled out.
+        recipe: how to train.
+
+    Raises:
+        ToolchainError: torch is not installed.
+        ExecutionError: too few samples, or the policy needs labels or a reference.
+        ModelError: the network has a layer that cannot be trained.
+        UpdateError: nothing fits the budget, or nothing is better than what devices run.
+    """
+    try:
+        from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments
+        from fpga_rt.update.adapt.choice import choose, judged
+    except ImportError as error:
+        raise ToolchainError(
+            "training an update needs torch; pip install 'fpga-rt[torch]', or make the update from"
+            " a model of your own: fpga-rt update make"
+        ) from error
+    aim, recipe = aim or Aim(), recipe or Recipe()
+    fit, judge = samples.split(recipe.held_back, recipe.seed)
+    moments = None if reference is None else reference_moments(base.network, reference)
+    adaptation = Adaptation(base, fit, judge, moments, recipe)
+    if aim.policy is None:
+        choice = choose(adaptation, aim.budget_bytes, aim.enough)
+    else:
+        choice = judged(adaptation, aim.policy, aim.budget_bytes)
+    if choice.trial.policy is None:
+        raise UpdateError(f"there is nothing to send: {choice.reason}", "target")
+    return choice
