@@ -88,7 +88,7 @@ class Adaptation:
     held_back: Samples
     reference: Mapping[str, Moments] | None = None
     recipe: Recipe = field(default_factory=Recipe)
-    _trained: dict[tuple[Policy, Plan], Graph] = field(default_factory=dict)
+    _trained: dict[Plan, Graph] = field(default_factory=dict)
     _trials: dict[tuple[Policy, int | None], Trial] = field(default_factory=dict)
 
     def untouched(self) -> Trial:
@@ -112,7 +112,7 @@ class Adaptation:
 
     def _tried(self, policy: Policy, budget_bytes: int | None) -> Trial:
         chosen = self._plan(policy, budget_bytes)
-        graph = deepcopy(self._graph_of(policy, chosen))
+        graph = deepcopy(self._graph_of(chosen))
         put_back = 0.0
         if chosen.weights:
             put_back = thin(graph, lambda: self._fits(graph, budget_bytes))
@@ -145,12 +145,12 @@ class Adaptation:
         gains = self._gains if policy == "sensitive_blocks" else {}
         return plan(policy, network, room, gains)
 
-    def _graph_of(self, policy: Policy, chosen: Plan) -> Graph:
-        if (policy, chosen) not in self._trained:
+    def _graph_of(self, chosen: Plan) -> Graph:
+        if chosen not in self._trained:
             graph = self._untrained()
             fit(graph, self.samples, chosen, self.recipe)
-            self._trained[policy, chosen] = graph
-        return self._trained[policy, chosen]
+            self._trained[chosen] = graph
+        return self._trained[chosen]
 
     def _untrained(self) -> Graph:
         """Return the base in real numbers; without a reference the samples stand for it."""

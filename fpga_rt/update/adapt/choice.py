@@ -72,7 +72,7 @@ def _worth(trial: Trial, best: Trial) -> bool:
     assert trial.right is not None
     assert best.right is not None
     gain = trial.right.astype(float) - best.right
-    if trial.package_bytes <= best.package_bytes:
+    if trial.package_bytes < best.package_bytes:
         return bool(gain.mean() >= 0)
     return bool(gain.mean() > WORTH * gain.std() / np.sqrt(len(gain)))
 
@@ -82,7 +82,7 @@ def _reason(best: Trial, trials: list[Trial], enough: float | None) -> str:
     if enough is not None and best.accuracy >= enough:
         return f"{named} reaches {best.accuracy:.1%}, {enough:.1%} was asked for"
     top = max(trials, key=lambda trial: trial.accuracy)
-    if top is best:
+    if top.accuracy <= best.accuracy:
         return f"{named} is the best of {len(trials)} on the samples held back, {best.accuracy:.1%}"
     return (
         f"{named} gives {best.accuracy:.1%} on the samples held back; {top.policy} gives"

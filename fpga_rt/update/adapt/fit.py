@@ -14,7 +14,6 @@ from fpga_rt.update.adapt.samples import Samples
 
 MOMENT_IMAGES = 1024
 """Samples that normalisation is measured on, all at once."""
-_FEWEST_STEPS = 10
 
 
 def fit(graph: Graph, samples: Samples, plan: Plan, recipe: Recipe) -> None:
@@ -52,13 +51,13 @@ def _train(
         [{"params": parameters, "lr": rate} for parameters, rate in groups], betas=(0.9, 0.98)
     )
     order = torch.Generator().manual_seed(recipe.seed)
-    # The schedule rises in its first steps, for which a handful of samples gives too few.
-    steps = max(recipe.epochs * -(-len(images) // recipe.batch), _FEWEST_STEPS)
+    steps_an_epoch = -(-len(images) // recipe.batch)
+    epochs = max(recipe.epochs, -(-recipe.least_steps // steps_an_epoch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [rate for _, rate in groups], total_steps=steps, pct_start=0.2,
+        optimizer, [rate for _, rate in groups], total_steps=epochs * steps_an_epoch, pct_start=0.2,
         cycle_momentum=False,
     )  # fmt: skip
-    for _ in range(recipe.epochs):
+    for _ in range(epochs):
         for which in torch.randperm(len(images), generator=order).split(recipe.batch):
             optimizer.zero_grad()
             functional.cross_entropy(graph(images[which]), labels[which]).backward()

@@ -130,7 +130,7 @@ class Graph(nn.Module):
                     layer.refer_to(reference[node.name])
                 self._steps.append((node, layer))
             else:
-                self._steps.append((node, unweighted(network, node)))
+                self._steps.append((node, unweighted(network, node, node.operation)))
 
     def weighted(self) -> Iterable[WeightedLayer]:
         """Yield the layers with weights, in order."""

@@ -19,12 +19,14 @@ from fpga_rt.arithmetic.operations import (
     DepthwiseConvolution,
     MaximumPool,
     Reshape,
+    Softmax,
 )
 from fpga_rt.errors import ModelError
 from fpga_rt.network.graph import Network, Node, Tensor
 from fpga_rt.update.adapt.weighted import Weighted, factors
 
 Layer = Callable[..., torch.Tensor]
+Unweighted = Addition | AveragePool | MaximumPool | Reshape | Softmax
 
 
 def sums(network: Network, node: Node, operation: Weighted) -> Layer:
@@ -60,29 +62,29 @@ def limits(node: Node, target: Tensor) -> Layer:
     return lambda x: functional.hardtanh(x, low, high)
 
 
-def unweighted(network: Network, node: Node) -> Layer:
+def unweighted(network: Network, node: Node, operation: Unweighted) -> Layer:
     """Return a node without weights as a function of its inputs.
 
     Raises:
         ModelError: it has no counterpart in real numbers.
     """
-    operation, source = node.operation, network.tensors[node.inputs[0]]
+    source = network.tensors[node.inputs[0]]
     if isinstance(operation, Reshape):
         return _reshape(operation)
+    if isinstance(operation, Softmax):
+        raise ModelError(
+            f"node {node.name} is a softmax inside the network, expected one at its end alone; cut"
+            " the network before it"
+        )
     clamp = limits(node, network.tensors[node.output])
     if isinstance(operation, Addition):
         return lambda a, b: clamp(a + b)
     if isinstance(operation, AveragePool):
         average = _average(network, node, operation)
         return lambda x: clamp(average(x))
-    if isinstance(operation, MaximumPool):
-        pad, kernel, stride = _padding(node, None, source), operation.kernel, operation.stride
-        return lambda x: clamp(
-            functional.max_pool2d(functional.pad(x, pad, value=-torch.inf), kernel, stride)
-        )
-    raise ModelError(
-        f"node {node.name}: {type(operation).__name__} inside a network, expected it at the end;"
-        " cut the network before it"
+    pad, kernel, stride = _padding(node, None, source), operation.kernel, operation.stride
+    return lambda x: clamp(
+        functional.max_pool2d(functional.pad(x, pad, value=-torch.inf), kernel, stride)
     )
 
 

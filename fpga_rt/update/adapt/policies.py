@@ -57,7 +57,8 @@ def plan(
     Args:
         policy: which.
         network: of the device.
-        room_bytes: what the budget leaves for changes of weights; None for any.
+        room_bytes: what the budget leaves for changes of weights; None without a budget, when some
+            blocks are those of a quarter of all weights.
         gains: by node, what a byte of its weights promises (see `sensitivity`).
     """
     sizes = weight_bytes(network)
@@ -68,7 +69,7 @@ def plan(
     if policy == "last_layer":
         last = list(sizes)[-1]
         return Plan(normalise=False, affine=True, weights=frozenset([last]), alone=True)
-    room = sum(sizes.values()) if room_bytes is None else COMPRESSION * room_bytes
+    room = sum(sizes.values()) // 4 if room_bytes is None else COMPRESSION * room_bytes
     if policy == "first_blocks":
         chosen = _leading([sum(sizes[n] for n in block) for block in blocks(network)], room)
         names = [name for block in blocks(network)[:chosen] for name in block]

@@ -12,6 +12,7 @@ class Recipe:
     Attributes:
         epochs: passes over the samples.
         batch: samples of a step.
+        least_steps: steps at least; where samples are few there are more epochs.
         affine_rate: learning rate of gains and offsets, in units of a channel's deviation.
         weight_rate: learning rate of weights, in units of 127 codes.
         held_back: the share of samples that is judged by, not trained on.
@@ -20,6 +21,7 @@ class Recipe:
 
     epochs: int = 3
     batch: int = 32
+    least_steps: int = 50
     affine_rate: float = 2e-2
     weight_rate: float = 2e-3
     held_back: float = 0.25

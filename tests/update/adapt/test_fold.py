@@ -1,0 +1,89 @@
+"""Back to integers: what did not move stays, what moved does so in coarse steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from fpga_rt.arithmetic.operations import Convolution, Dense, DepthwiseConvolution
+from fpga_rt.network import golden
+from fpga_rt.network.graph import Network
+from fpga_rt.update.adapt.fold import fold
+from fpga_rt.update.adapt.graph import Graph, moments, to_images
+
+_WEIGHTED = (Convolution, DepthwiseConvolution, Dense)
+
+
+def _arrays(network: Network) -> list[tuple[np.ndarray, ...]]:
+    operations = [node.operation for node in network.nodes]
+    return [
+        (o.weights, o.bias, o.requantisation.multiplier, o.requantisation.shift)
+        for o in operations
+        if isinstance(o, _WEIGHTED)
+    ]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_what_did_not_move_stays_to_the_bit(
+    network: Network, codes: np.ndarray, opened: bool
+) -> None:
+    reference = moments(Graph(network), to_images(network, codes)) if opened else None
+    folded = fold(Graph(network, reference))
+    for before, after in zip(_arrays(network), _arrays(folded), strict=True):
+        for a, b in zip(before, after, strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+
+
+@pytest.mark.parametrize("gain", [0.3, 1.0, 1.02, 3.0])
+def test_gains_and_offsets_become_multipliers_and_biases(
+    network: Network, codes: np.ndarray, gain: float
+) -> None:
+    """The last layer's outputs are an affine function of what they were, in real numbers."""
+    graph = Graph(network)
+    *_, last = graph.weighted()
+    with torch.no_grad():
+        last.gain.fill_(gain)
+        last.offset.fill_(0.4)
+    folded = fold(graph)
+    assert isinstance(last.operation, Dense)
+    scale, bias = 0.05, last.bias.numpy()
+    before = golden.run_all(network, codes)["logits"].reshape(-1, 4) * scale
+    after = golden.run_all(folded, codes)["logits"].reshape(-1, 4) * scale
+    inside = np.abs(before - bias).max() * gain + np.abs(bias).max() + 0.4 < 127 * scale
+    assert inside or gain > 1
+    wanted = np.clip((before - bias) * gain + bias + 0.4, -128 * scale, 127 * scale)
+    # Half a step of either rounding, and the step of a gain.
+    assert np.abs(after - wanted).max() <= scale * (0.5 * gain + 0.5 + 127 * gain / 256 + 0.1)
+    unmoved = zip(_arrays(network)[:-1], _arrays(folded)[:-1], strict=True)
+    assert all(np.array_equal(a, b) for old, new in unmoved for a, b in zip(old, new, strict=True))
+
+
+def test_changes_have_few_digits(network: Network) -> None:
+    graph = Graph(network)
+    first = next(iter(graph.weighted()))
+    with torch.no_grad():
+        first.gain += torch.linspace(-0.3, 0.05, 8)
+        first.offset += torch.linspace(-1, 1, 8)
+    old, new = _arrays(network)[0], _arrays(fold(graph))[0]
+    same_shift = old[3] == new[3]
+    change = (new[2] - old[2])[same_shift]
+    assert same_shift.sum() >= 6
+    assert (change % (1 << 15) == 0).all()
+    assert change.any()
+    steps = (new[1] - old[1])[same_shift]
+    assert (steps % 4 == 0).all()  # an eighth of an output code is more than four units here
+    assert steps.any()
+
+
+def test_weights_are_rounded_and_kept_within_int8(network: Network) -> None:
+    graph = Graph(network)
+    depthwise = next(x for x in graph.weighted() if isinstance(x.operation, DepthwiseConvolution))
+    with torch.no_grad():
+        depthwise.weights += 0.4 / 127
+        depthwise.weights[3] += 2.0
+    old, new = _arrays(network)[2], _arrays(fold(graph))[2]
+    np.testing.assert_array_equal(new[0][..., 3], np.full((3, 3), 127))
+    others = [c for c in range(8) if c != 3]
+    np.testing.assert_array_equal(new[0][..., others], old[0][..., others])

@@ -1,0 +1,85 @@
+"""The trainable network is the integer one, and its normalisation undoes what it can undo."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fpga_rt.arithmetic.operations import Convolution
+from fpga_rt.errors import ModelError
+from fpga_rt.network import golden
+from fpga_rt.network.graph import Network
+from fpga_rt.update.adapt.fold import fold
+from fpga_rt.update.adapt.graph import Graph, moments, to_images
+from fpga_rt.update.adapt.samples import Samples
+from tests.update.adapt.conftest import SCALE
+
+
+def _logits(network: Network, codes: np.ndarray) -> np.ndarray:
+    """Return what golden execution gives before the softmax, in real values."""
+    return golden.run_all(network, codes)["logits"].reshape(len(codes), -1) * SCALE
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_it_computes_what_golden_does(network: Network, codes: np.ndarray, opened: bool) -> None:
+    images = to_images(network, codes)
+    graph = Graph(network, moments(Graph(network), images) if opened else None)
+    with torch.no_grad():
+        got = graph(images).numpy()
+    wanted = _logits(network, codes)
+    assert wanted.std() > 5 * SCALE  # or closeness would mean nothing
+    np.testing.assert_allclose(got, wanted, atol=3 * SCALE)
+
+
+def test_moments_are_those_of_the_sums(network: Network, codes: np.ndarray) -> None:
+    found = moments(Graph(network), to_images(network, codes))
+    assert list(found) == ["stem", "branch", "depth"]
+    # The stem by hand, in float64: windows of real values times real weights, without the bias.
+    operation = network.nodes[0].operation
+    assert isinstance(operation, Convolution)
+    rule = operation.requantisation
+    real = operation.weights * (rule.multiplier / 2.0**rule.shift)[:, None, None, None]
+    padded = np.pad(codes.astype(np.float64) * SCALE, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    sums = sum(
+        np.einsum("nyxc,oc->nyxo", padded[:, i : i + 12, j : j + 12], real[:, i, j])
+        for i in range(3)
+        for j in range(3)
+    )
+    np.testing.assert_allclose(found["stem"].mean, np.mean(sums, (0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(found["stem"].variance, np.var(sums, (0, 1, 2)), rtol=1e-3)
+
+
+def test_batch_moments_undo_a_loss_of_contrast(
+    network: Network, codes: np.ndarray, dim: Samples
+) -> None:
+    """Without padding's border the network would be the same to a rounding; with it, nearly so."""
+    reference = moments(Graph(network), to_images(network, codes))
+    graph = Graph(network, reference)
+    graph.normalise_by(True)
+    with torch.no_grad():
+        graph(to_images(network, dim.codes))
+    adapted = fold(graph)
+    wanted, before = _logits(network, codes), _logits(network, dim.codes)
+    after = _logits(adapted, dim.codes)
+    assert np.abs(after - wanted).mean() < 0.3 * np.abs(before - wanted).mean()
+
+
+def test_other_padding_is_refused(network: Network) -> None:
+    first, *rest = network.nodes
+    assert isinstance(first.operation, Convolution)
+    padded = replace(first, operation=replace(first.operation, pad_value=7))
+    with pytest.raises(ModelError, match=r"node stem pads with code 7, expected that of 0\.0, 0"):
+        Graph(replace(network, nodes=(padded, *rest)))
+
+
+def test_a_softmax_inside_is_refused(network: Network) -> None:
+    *most, last = network.nodes
+    again = replace(most[-1], name="again", inputs=("answer",), output="more")
+    tensors = {**network.tensors, "more": replace(network.tensors["logits"], name="more")}
+    dense = replace(most[-1].operation, weights=np.ones((4, 4), np.int8))  # type: ignore[type-var]
+    nodes = (*most, last, replace(again, operation=dense))
+    with pytest.raises(ModelError, match="node softmax is a softmax inside the network"):
+        Graph(replace(network, tensors=tensors, nodes=nodes, output="more"))
