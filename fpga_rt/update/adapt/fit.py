@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from fpga_rt.errors import ExecutionError
 from fpga_rt.update.adapt.graph import Graph, to_images
 from fpga_rt.update.adapt.policies import Plan
 from fpga_rt.update.adapt.recipe import Recipe
@@ -25,12 +24,7 @@ def fit(graph: Graph, samples: Samples, plan: Plan, recipe: Recipe) -> None:
     images = to_images(graph.network, samples.codes)
     graph.normalise_by(plan.normalise)
     if plan.trains:
-        if samples.labels is None:
-            raise ExecutionError(
-                "samples have no labels, expected a class for each: only the policy statistics"
-                " does without; give labels"
-            )
-        _train(graph, images, torch.from_numpy(samples.labels), plan, recipe)
+        _train(graph, images, torch.from_numpy(samples.known_labels), plan, recipe)
     settle(graph, images)
 
 

@@ -38,6 +38,20 @@ class Samples:
         """Return how many there are."""
         return len(self.codes)
 
+    @property
+    def known_labels(self) -> Labels:
+        """Return the labels.
+
+        Raises:
+            ExecutionError: there are none.
+        """
+        if self.labels is None:
+            raise ExecutionError(
+                "samples have no labels, expected a class for each: only the policy statistics"
+                " does without; give labels"
+            )
+        return self.labels
+
     def take(self, which: NDArray[np.integer]) -> Samples:
         """Return the samples at some positions."""
         labels = None if self.labels is None else self.labels[which]

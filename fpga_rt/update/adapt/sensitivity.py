@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -16,13 +17,15 @@ def sensitivities(graph: Graph, samples: Samples) -> dict[str, float]:
 
     To first order a step of Adam moves each weight by as much, so what it gains is the sum of the
     magnitudes of the gradient.
+
+    Raises:
+        ExecutionError: the samples have no labels.
     """
-    assert samples.labels is not None
-    some = samples.take(torch.arange(min(IMAGES, len(samples))).numpy())
+    some = samples.take(np.arange(min(IMAGES, len(samples))))
     graph.normalise_by(True)
     graph.requires_grad_(True)
     logits = graph(to_images(graph.network, some.codes))
-    functional.cross_entropy(logits, torch.from_numpy(some.labels)).backward()
+    functional.cross_entropy(logits, torch.from_numpy(some.known_labels)).backward()
     return {
         layer.node.name: float(layer.weights.grad.abs().sum())
         * 8

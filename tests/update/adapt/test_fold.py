@@ -51,11 +51,13 @@ def test_gains_and_offsets_become_multipliers_and_biases(
     scale, bias = 0.05, last.bias.numpy()
     before = golden.run_all(network, codes)["logits"].reshape(-1, 4) * scale
     after = golden.run_all(folded, codes)["logits"].reshape(-1, 4) * scale
-    inside = np.abs(before - bias).max() * gain + np.abs(bias).max() + 0.4 < 127 * scale
-    assert inside or gain > 1
     wanted = np.clip((before - bias) * gain + bias + 0.4, -128 * scale, 127 * scale)
-    # Half a step of either rounding, and the step of a gain.
-    assert np.abs(after - wanted).max() <= scale * (0.5 * gain + 0.5 + 127 * gain / 256 + 0.1)
+    known = np.abs(before) < 127 * scale  # beyond, the integer network has forgotten how far
+    assert known.mean() > 0.9
+    # Half a step of either rounding, half a step of a gain, half a step of an offset.
+    error = np.abs(after - wanted)[known] / scale
+    farthest = np.abs(before - bias).max() / scale
+    assert error.max() <= 0.5 * gain + 0.5 + farthest * gain / 512 + 0.1
     unmoved = zip(_arrays(network)[:-1], _arrays(folded)[:-1], strict=True)
     assert all(np.array_equal(a, b) for old, new in unmoved for a, b in zip(old, new, strict=True))
 

@@ -1,0 +1,161 @@
+"""Policies against a drift that the normalisation can undo, and budgets that hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import ExecutionError, UpdateError
+from fpga_rt.network import golden
+from fpga_rt.network.graph import Network
+from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments, right_answers
+from fpga_rt.update.adapt.choice import choose
+from fpga_rt.update.adapt.policies import POLICIES
+from fpga_rt.update.adapt.recipe import Recipe
+from fpga_rt.update.adapt.samples import Samples
+from fpga_rt.update.make import make_package, make_target
+from tests.update.signing import Secret
+
+RECIPE = Recipe(epochs=1, least_steps=20, seed=1)
+
+
+@pytest.fixture(scope="module")
+def adaptation(base: Deployment, network: Network, codes: np.ndarray, dim: Samples) -> Adaptation:
+    """Return 100 images to fit and 60 to judge by."""
+    fit, judge = dim.take(np.arange(100)), dim.take(np.arange(100, 160))
+    return Adaptation(base, fit, judge, reference_moments(network, codes), RECIPE)
+
+
+def test_right_answers_are_those_of_golden_execution(network: Network, dim: Samples) -> None:
+    answers = golden.run(network, dim.codes).reshape(len(dim), 4).argmax(axis=1)
+    assert dim.labels is not None
+    right = right_answers(network, dim)
+    assert right is not None
+    assert right.mean() == pytest.approx(np.mean(answers == dim.labels))
+    assert right_answers(network, Samples(dim.codes)) is None
+
+
+def test_statistics_undo_the_drift_and_change_no_weight(adaptation: Adaptation) -> None:
+    before, after = adaptation.untouched(), adaptation.trial("statistics")
+    assert before.accuracy < 0.6
+    assert after.accuracy > 0.8
+    assert (before.package_bytes, before.policy) == (0, None)
+    assert adaptation.base.network.tensors == after.network.tensors
+    for old, new in zip(adaptation.base.network.nodes, after.network.nodes, strict=True):
+        if hasattr(old.operation, "weights"):
+            np.testing.assert_array_equal(old.operation.weights, new.operation.weights)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_trial_runs_on_the_program_of_the_base(adaptation: Adaptation, policy: str) -> None:
+    """Its bytes are those of the package that the owner signs, but for chance."""
+    trial = adaptation.trial(policy)  # type: ignore[arg-type] # a literal type
+    target = make_target(adaptation.base, trial.network)
+    assert target.obstacle is None
+    assert target.deployment.same_program(adaptation.base)
+    signed = make_package(adaptation.base, target.deployment, 7, Secret())
+    signature_bytes = 64 - len(Secret().sign(b""))
+    assert abs(len(signed) + signature_bytes - trial.package_bytes) <= 8
+    assert adaptation.trial(policy) is trial  # type: ignore[arg-type]
+
+
+def test_full_moves_weights_of_every_layer(adaptation: Adaptation) -> None:
+    trial = adaptation.trial("full")
+    moved = [
+        not np.array_equal(old.operation.weights, new.operation.weights)
+        for old, new in zip(adaptation.base.network.nodes, trial.network.nodes, strict=True)
+        if hasattr(old.operation, "weights")
+    ]
+    assert moved == [True] * 4
+
+
+def test_the_last_layer_moves_alone(adaptation: Adaptation) -> None:
+    trial = adaptation.trial("last_layer")
+    for old, new in zip(adaptation.base.network.nodes, trial.network.nodes, strict=True):
+        if hasattr(old.operation, "weights"):
+            same = np.array_equal(old.operation.bias, new.operation.bias)
+            assert same == (old.name != "dense")
+
+
+def test_a_budget_puts_back_what_moved_least(adaptation: Adaptation) -> None:
+    whole = adaptation.trial("full")
+    least = adaptation.trial("affine").package_bytes
+    budget = (whole.package_bytes + least) // 2
+    cut = adaptation.trial("full", budget)
+    assert cut.package_bytes <= budget < whole.package_bytes
+    assert cut.put_back > whole.put_back == 0.5
+    kept = 0
+    networks = (adaptation.base.network, whole.network, cut.network)
+    for nodes in zip(*(n.nodes for n in networks), strict=True):
+        if not hasattr(nodes[0].operation, "weights"):
+            continue
+        old, full, thin = (node.operation.weights.astype(int) for node in nodes)  # type: ignore[union-attr]
+        still = thin != old
+        np.testing.assert_array_equal(thin[still], full[still])
+        assert (np.abs(full - old)[still] >= np.floor(cut.put_back)).all()
+        assert (np.abs(full - old)[~still] <= np.ceil(cut.put_back)).all()
+        kept += int(still.sum())
+    assert kept
+
+
+def test_a_budget_that_nothing_fits_is_refused(adaptation: Adaptation) -> None:
+    needed = adaptation.trial("statistics").package_bytes
+    with pytest.raises(UpdateError, match=f"policy statistics needs {needed} bytes, the budget is"):
+        adaptation.trial("statistics", 400)
+
+
+def test_what_is_missing_is_named(adaptation: Adaptation, dim: Samples) -> None:
+    blind = replace(adaptation, reference=None, _trained={}, _trials={})
+    with pytest.raises(ExecutionError, match="policy statistics compares the samples with what"):
+        blind.trial("statistics")
+    bare = Samples(dim.codes)
+    unlabelled = replace(adaptation, samples=bare, held_back=bare, _trained={}, _trials={})
+    assert np.isnan(unlabelled.trial("statistics").accuracy)
+    with pytest.raises(ExecutionError, match=r"samples have no labels, expected a class for each"):
+        unlabelled.trial("affine")
+    with pytest.raises(ExecutionError, match=r"samples have no labels, expected a class for each"):
+        unlabelled.trial("sensitive_blocks")
+
+
+def test_auto_takes_the_smallest_that_is_good_enough(adaptation: Adaptation) -> None:
+    choice = choose(adaptation, None, 0.8)
+    assert choice.trial is adaptation.trial("statistics")
+    assert [trial.policy for trial in choice.trials] == [None, "statistics"]
+    assert choice.reason.endswith("80.0% was asked for")
+    tried = choose(adaptation)
+    assert [trial.policy for trial in tried.trials][1:] == [
+        "statistics", "affine", "first_blocks", "sensitive_blocks", "full"
+    ]  # fmt: skip
+    assert tried.trial.accuracy > 0.8
+    assert "on the samples held back" in tried.reason
+
+
+def test_auto_leaves_alone_what_has_not_drifted(
+    adaptation: Adaptation, codes: np.ndarray, labels: np.ndarray
+) -> None:
+    same = Samples(codes, labels)
+    fit, judge = same.take(np.arange(100)), same.take(np.arange(100, 160))
+    still = replace(adaptation, samples=fit, held_back=judge, _trained={}, _trials={})
+    choice = choose(still)
+    assert choice.trial.policy is None
+    assert choice.trial.accuracy == 1.0
+    assert choice.reason.startswith("leaving it as it is is the best of")
+
+
+def test_auto_keeps_to_the_budget(adaptation: Adaptation) -> None:
+    budget = adaptation.trial("statistics").package_bytes
+    choice = choose(adaptation, budget)
+    assert all(trial.package_bytes <= budget for trial in choice.trials)
+    with pytest.raises(UpdateError, match="the budget is 300"):
+        choose(adaptation, 300)
+
+
+def test_training_repeats_exactly(adaptation: Adaptation) -> None:
+    again = replace(adaptation, _trained={}, _trials={})
+    first, second = adaptation.trial("full"), again.trial("full")
+    assert first is not second
+    assert first.package_bytes == second.package_bytes
+    np.testing.assert_array_equal(first.right, second.right)
