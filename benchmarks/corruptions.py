@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.float32]
+Images = NDArray[np.floating]
 Corruption = Callable[[Images, int, np.random.Generator], Images]
 
 
@@ -71,7 +71,7 @@ def darkness(images: Images, severity: int, rng: np.random.Generator) -> Images:
 
 def contrast(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Shrink the distance to each image's mean."""
-    mean = images.mean((1, 2, 3), keepdims=True)
+    mean: Images = images.mean((1, 2, 3), keepdims=True)
     return (images - mean) * (0.4, 0.15)[severity] + mean
 
 
@@ -82,19 +82,21 @@ def gamma(images: Images, severity: int, rng: np.random.Generator) -> Images:
 
 def saturation(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Take colour away, towards the luma of ITU-R BT.601."""
-    grey = images @ np.float32([[0.299], [0.587], [0.114]])
+    grey: Images = images @ np.array([[0.299], [0.587], [0.114]], np.float32)
     return grey + (images - grey) * (0.35, 0.0)[severity]
 
 
 def colour_cast(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Scale the channels apart: another white balance."""
-    return images * np.float32([(1.0, 0.85, 0.6), (1.0, 0.65, 0.3)][severity])
+    return images * np.array([(1.0, 0.85, 0.6), (1.0, 0.65, 0.3)][severity], np.float32)
 
 
 def fog(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Mix with bright clouds that change slowly over the image."""
-    clouds = sum(_clouds(images.shape, cells, rng) / cells for cells in (2, 4, 8))
-    clouds = clouds / clouds.max((1, 2, 3), keepdims=True)
+    octaves = [_clouds(images.shape, cells, rng) / cells for cells in (2, 4, 8)]
+    clouds = octaves[0] + octaves[1] + octaves[2]
+    brightest: Images = clouds.max((1, 2, 3), keepdims=True)
+    clouds = clouds / brightest
     amount = (0.45, 0.70)[severity]
     return images * (1 - amount) + amount * (0.6 + 0.4 * clouds)
 
@@ -108,7 +110,8 @@ def pixelate(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Average boxes: a coarser sensor."""
     box = (2, 4)[severity]
     n, height, width, channels = images.shape
-    small = images.reshape(n, height // box, box, width // box, box, channels).mean((2, 4))
+    boxes = images.reshape(n, height // box, box, width // box, box, channels)
+    small: Images = boxes.mean((2, 4))
     return small.repeat(box, axis=1).repeat(box, axis=2)
 
 
@@ -116,7 +119,7 @@ def dirt(images: Images, severity: int, rng: np.random.Generator) -> Images:
     """Cover the same soft dark spots of every image: a dirty lens."""
     _, height, width, _ = images.shape
     y, x = np.mgrid[:height, :width]
-    clear = np.ones((height, width))
+    clear: Images = np.ones((height, width))
     for _ in range((4, 9)[severity]):
         row, column, radius = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(2, 4)
         spot = np.exp(-((((y - row) ** 2 + (x - column) ** 2) / (2 * radius**2)) ** 2))
@@ -135,7 +138,8 @@ def jpeg(images: Images, severity: int, rng: np.random.Generator) -> Images:
         picture = image if image.shape[2] == 3 else image[:, :, 0]
         Image.fromarray(picture).save(content, "JPEG", quality=(25, 10)[severity])
         found[number] = np.asarray(Image.open(content)).reshape(image.shape)
-    return found / np.float32(255)
+    found /= 255
+    return found
 
 
 CORRUPTIONS: dict[str, Corruption] = {
@@ -160,7 +164,7 @@ def corrupt(codes: NDArray[np.int8], name: str, severity: int, seed: int) -> NDA
     """
     images = (codes.astype(np.float32) + 128) / 255
     changed = CORRUPTIONS[name](images, severity, np.random.default_rng(seed))
-    levels = np.rint(np.clip(changed, 0, 1) * 255) - 128
+    levels: Images = np.rint(np.clip(changed, 0, 1) * 255) - 128
     return levels.astype(np.int8)
 
 
@@ -181,15 +185,17 @@ def _clouds(shape: tuple[int, ...], cells: int, rng: np.random.Generator) -> Ima
     """Return noise of `cells` times `cells` values an image, spread linearly over its pixels."""
     n, height, width, _ = shape
     values = rng.random((n, cells + 1, cells + 1))
-    return np.einsum(
+    spread: Images = np.einsum(
         "yi,nij,xj->nyx", _linear(height, cells), values, _linear(width, cells)
-    ).astype(np.float32)[..., None]
+    )
+    return spread.astype(np.float32)[..., None]
 
 
 def _linear(pixels: int, cells: int) -> NDArray[np.floating]:
     """Return weights (pixels, cells + 1) that interpolate between the ends of cells."""
     at = (np.arange(pixels) + 0.5) / pixels * cells
-    return np.clip(1 - np.abs(at[:, None] - np.arange(cells + 1)), 0, None)
+    weights: Images = np.clip(1 - np.abs(at[:, None] - np.arange(cells + 1)), 0, None)
+    return weights
 
 
 def _cosine(shape: tuple[int, ...], spread: float) -> Images:
@@ -197,4 +203,5 @@ def _cosine(shape: tuple[int, ...], spread: float) -> Images:
     height, width = shape[1:3]
     y, x = np.mgrid[:height, :width]
     distance = np.hypot((2 * y + 1) / height - 1, (2 * x + 1) / width - 1) / np.sqrt(2)
-    return (1 / np.sqrt(1 + (distance * spread) ** 2)).astype(np.float32)[None, ..., None]
+    cosine: Images = 1 / np.sqrt(1 + (distance * spread) ** 2)
+    return cosine.astype(np.float32)[None, ..., None]

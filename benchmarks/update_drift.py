@@ -1,7 +1,8 @@
 """What a few kilobytes win back when a camera's images change: policies of updates compared.
 
     python -m benchmarks.update_drift [--network resnet8|mnist] [--folder build/update_drift]
-                                      [--part I/N] [--cells N] [--seeds N] [--summary FILE]
+                                      [--part I/N] [--cells N] [--seeds N]
+                                      [--summary FILE.json [--page FILE.md]]
 
 A cell is a network, a corruption, a severity and a seed. The seed draws the samples that a device
 sends home (600 labelled ones to fit, 200 to choose by), the order of training, and the images that
@@ -9,7 +10,8 @@ accuracy is reported on, which nothing else sees. Every policy is trained, folde
 packed into a signed package; accuracy is that of golden execution of what the package leads to.
 
 Each cell is a file in the folder once it is done, so an interrupted run goes on where it was, and
-parts of a run may go side by side. `--summary` makes one document of all cells that are there.
+parts of a run may go side by side. `--summary` makes one document of all cells that are there, and
+`--page` puts its tables into a page of the docs. The whole run takes an hour of processor time.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ import numpy as np
 
 from benchmarks.corruptions import CORRUPTIONS, OF_COLOUR, SEVERITIES, corrupt
 from benchmarks.update_drift_bases import NETWORKS, Base, base
-from benchmarks.update_drift_summary import document
+from benchmarks.update_drift_device import device_facts
+from benchmarks.update_drift_summary import document, text, with_tables
 from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.update.adapt.adaptation import (
     Adaptation,
@@ -152,6 +155,7 @@ def main() -> int:
     parser.add_argument("--cells", type=int, metavar="N", help="no more than the first N")
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--summary", type=Path, metavar="FILE.json", help="of all cells there")
+    parser.add_argument("--page", type=Path, metavar="FILE.md", help="put the tables there, too")
     for name, default in asdict(Sizes()).items():
         option = f"--{name.replace('_', '-')}"
         parser.add_argument(option, type=int, default=default, metavar="IMAGES")
@@ -164,8 +168,14 @@ def main() -> int:
         wanted = list(cells(network, arguments.seeds))[: arguments.cells]
         _run_missing(network, wanted, arguments.folder, arguments.part, sizes)
     if arguments.summary:
-        found = document(arguments.folder)
-        write_atomically(arguments.summary, [(json.dumps(found, indent=1) + "\n").encode()])
+        found = document(arguments.folder, arguments.network)
+        for network, entry in found.items():
+            of = base(network, arguments.folder)
+            entry.update(device_facts(of, entry["seeds"] * entry["sizes"]["report"]))
+        write_atomically(arguments.summary, [text(found).encode()])
+        if arguments.page:
+            page = with_tables(arguments.page.read_text(), found)
+            write_atomically(arguments.page, [page.encode()])
     return 0
 
 
@@ -178,6 +188,8 @@ def _run_missing(network: str, wanted: list[Cell], folder: Path, part: str, size
     of = base(network, folder)
     reference = reference_moments(of.deployment.network, of.trained_on.codes)
     for number, cell in enumerate(missing, 1):
+        if (folder / cell.file).exists():  # by another run meanwhile
+            continue
         found = run_cell(cell, of, reference, sizes)
         write_atomically(folder / cell.file, [(json.dumps(found, indent=1) + "\n").encode()])
         print(f"{number}/{len(missing)} {cell.file} {found['processor_s']:.1f} s", flush=True)

@@ -9,8 +9,9 @@ standard error `sqrt(gained + lost) / images`.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -150,8 +151,21 @@ def _shift(shift: Mapping[str, Any]) -> str:
     return f"{name}, {('mild', 'strong')[shift['severity']]}"
 
 
-def tables(found: Document) -> Iterator[tuple[str, str]]:
-    """Yield every table that the docs show, by its mark."""
-    for name, network in found.items():
-        yield f"{name} policies", overview(network)
-        yield f"{name} shifts", by_shift(network)
+def text(found: Document) -> str:
+    """Return a document in JSON, what has no parts of its own on one line."""
+    indented = json.dumps(found, indent=1)
+    return re.sub(r"\{[^{}]*\}", lambda part: " ".join(part[0].split()), indented) + "\n"
+
+
+def with_tables(page: str, found: Document) -> str:
+    """Return a page with the tables of a document behind their marks.
+
+    A mark is `<!-- table: NETWORK policies -->` or `<!-- table: NETWORK shifts -->`; the table ends
+    at the next empty line.
+    """
+
+    def table(mark: re.Match[str]) -> str:
+        made = {"policies": overview, "shifts": by_shift}[mark[2]]
+        return f"<!-- table: {mark[1]} {mark[2]} -->\n{made(found[mark[1]])}\n\n"
+
+    return re.sub(r"<!-- table: (\w+) (\w+) -->\n.*?(?:\n\n|\Z)", table, page, flags=re.DOTALL)

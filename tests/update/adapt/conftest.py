@@ -24,6 +24,7 @@ from fpga_rt.network import golden
 from fpga_rt.network.graph import Network, Node, Tensor
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.update.adapt.samples import Samples
+from fpga_rt.update.adapt.weighted import WEIGHTED, Weighted
 
 SCALE = 0.05
 
@@ -50,6 +51,12 @@ def network(codes: np.ndarray) -> Network:
     bias = -sums.mean(axis=0).astype(np.int32)
     tuned = replace(dense, operation=replace(dense.operation, bias=bias, requantisation=spread))
     return replace(network, nodes=(*first, tuned, softmax))
+
+
+def weighted(network: Network) -> dict[str, Weighted]:
+    """Return the operations with weights, by node."""
+    found = {node.name: node.operation for node in network.nodes}
+    return {name: o for name, o in found.items() if isinstance(o, WEIGHTED)}
 
 
 def _untuned() -> Network:

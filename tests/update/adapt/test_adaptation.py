@@ -17,6 +17,7 @@ from fpga_rt.update.adapt.policies import POLICIES
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.make import make_package, make_target
+from tests.update.adapt.conftest import weighted
 from tests.update.signing import Secret
 
 RECIPE = Recipe(epochs=1, least_steps=20, seed=1)
@@ -44,9 +45,9 @@ def test_statistics_undo_the_drift_and_change_no_weight(adaptation: Adaptation) 
     assert after.accuracy > 0.8
     assert (before.package_bytes, before.policy) == (0, None)
     assert adaptation.base.network.tensors == after.network.tensors
-    for old, new in zip(adaptation.base.network.nodes, after.network.nodes, strict=True):
-        if hasattr(old.operation, "weights"):
-            np.testing.assert_array_equal(old.operation.weights, new.operation.weights)
+    new = weighted(after.network)
+    for name, old in weighted(adaptation.base.network).items():
+        np.testing.assert_array_equal(old.weights, new[name].weights)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -64,20 +65,16 @@ def test_a_trial_runs_on_the_program_of_the_base(adaptation: Adaptation, policy:
 
 def test_full_moves_weights_of_every_layer(adaptation: Adaptation) -> None:
     trial = adaptation.trial("full")
-    moved = [
-        not np.array_equal(old.operation.weights, new.operation.weights)
-        for old, new in zip(adaptation.base.network.nodes, trial.network.nodes, strict=True)
-        if hasattr(old.operation, "weights")
-    ]
-    assert moved == [True] * 4
+    new = weighted(trial.network)
+    for name, old in weighted(adaptation.base.network).items():
+        assert not np.array_equal(old.weights, new[name].weights)
 
 
 def test_the_last_layer_moves_alone(adaptation: Adaptation) -> None:
     trial = adaptation.trial("last_layer")
-    for old, new in zip(adaptation.base.network.nodes, trial.network.nodes, strict=True):
-        if hasattr(old.operation, "weights"):
-            same = np.array_equal(old.operation.bias, new.operation.bias)
-            assert same == (old.name != "dense")
+    new = weighted(trial.network)
+    for name, old in weighted(adaptation.base.network).items():
+        assert np.array_equal(old.bias, new[name].bias) == (name != "dense")
 
 
 def test_a_budget_puts_back_what_moved_least(adaptation: Adaptation) -> None:
@@ -89,10 +86,8 @@ def test_a_budget_puts_back_what_moved_least(adaptation: Adaptation) -> None:
     assert cut.put_back > whole.put_back == 0.5
     kept = 0
     networks = (adaptation.base.network, whole.network, cut.network)
-    for nodes in zip(*(n.nodes for n in networks), strict=True):
-        if not hasattr(nodes[0].operation, "weights"):
-            continue
-        old, full, thin = (node.operation.weights.astype(int) for node in nodes)  # type: ignore[union-attr]
+    for name in weighted(adaptation.base.network):
+        old, full, thin = (weighted(n)[name].weights.astype(int) for n in networks)
         still = thin != old
         np.testing.assert_array_equal(thin[still], full[still])
         assert (np.abs(full - old)[still] >= np.floor(cut.put_back)).all()

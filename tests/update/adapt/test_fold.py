@@ -6,21 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from fpga_rt.arithmetic.operations import Convolution, Dense, DepthwiseConvolution
+from fpga_rt.arithmetic.operations import Dense, DepthwiseConvolution
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph, moments, to_images
-
-_WEIGHTED = (Convolution, DepthwiseConvolution, Dense)
+from tests.update.adapt.conftest import weighted
 
 
 def _arrays(network: Network) -> list[tuple[np.ndarray, ...]]:
-    operations = [node.operation for node in network.nodes]
     return [
         (o.weights, o.bias, o.requantisation.multiplier, o.requantisation.shift)
-        for o in operations
-        if isinstance(o, _WEIGHTED)
+        for o in weighted(network).values()
     ]
 
 
@@ -66,8 +63,8 @@ def test_changes_have_few_digits(network: Network) -> None:
     graph = Graph(network)
     first = next(iter(graph.weighted()))
     with torch.no_grad():
-        first.gain += torch.linspace(-0.3, 0.05, 8)
-        first.offset += torch.linspace(-1, 1, 8)
+        first.gain.add_(torch.linspace(-0.3, 0.05, 8))
+        first.offset.add_(torch.linspace(-1, 1, 8))
     old, new = _arrays(network)[0], _arrays(fold(graph))[0]
     same_shift = old[3] == new[3]
     change = (new[2] - old[2])[same_shift]
@@ -83,7 +80,7 @@ def test_weights_are_rounded_and_kept_within_int8(network: Network) -> None:
     graph = Graph(network)
     depthwise = next(x for x in graph.weighted() if isinstance(x.operation, DepthwiseConvolution))
     with torch.no_grad():
-        depthwise.weights += 0.4 / 127
+        depthwise.weights.add_(0.4 / 127)
         depthwise.weights[3] += 2.0
     old, new = _arrays(network)[2], _arrays(fold(graph))[2]
     np.testing.assert_array_equal(new[0][..., 3], np.full((3, 3), 127))

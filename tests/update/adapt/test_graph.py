@@ -15,7 +15,7 @@ from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph, moments, to_images
 from fpga_rt.update.adapt.samples import Samples
-from tests.update.adapt.conftest import SCALE
+from tests.update.adapt.conftest import SCALE, weighted
 
 
 def _logits(network: Network, codes: np.ndarray) -> np.ndarray:
@@ -80,7 +80,7 @@ def test_a_softmax_inside_is_refused(network: Network) -> None:
     *most, last = network.nodes
     again = replace(most[-1], name="again", inputs=("answer",), output="more")
     tensors = {**network.tensors, "more": replace(network.tensors["logits"], name="more")}
-    dense = replace(most[-1].operation, weights=np.ones((4, 4), np.int8))  # type: ignore[type-var]
+    dense = replace(weighted(network)["dense"], weights=np.ones((4, 4), np.int8))
     nodes = (*most, last, replace(again, operation=dense))
     with pytest.raises(ModelError, match="node softmax is a softmax inside the network"):
         Graph(replace(network, tensors=tensors, nodes=nodes, output="more"))
