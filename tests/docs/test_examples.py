@@ -37,6 +37,9 @@ _NOTE = re.compile(r"<!-- (not run|file): ([^>]+) -->\n\Z")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _MAKE_DEMO = ("make demo", "fpga-rt demo --output build/demo")
 """What the Makefile does once the environment is there."""
+_RUN = {"console", "python"}
+_TORCH = r"import torch|torch_export|update[ .]train"
+"""What needs torch."""
 _INSTALL = re.compile(r"pip install \./(\w+)")
 
 
@@ -146,9 +149,9 @@ def _name(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=_name)
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = list(_blocks(page))
-    if any("torch" in block.text for block in blocks if block.language == "python"):
+    if any(re.search(_TORCH, block.text) for block in blocks if block.language in _RUN):
         pytest.importorskip("torch")
-    if any(block.language in {"console", "python"} and not block.note for block in blocks):
+    if any(block.language in _RUN and not block.note for block in blocks):
         pytest.importorskip("onnx")
         pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
