@@ -1,0 +1,152 @@
+"""The study of drift: what its summary counts, that the docs show it, that a short run works."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.update_drift import Cell, Sizes, cells
+from benchmarks.update_drift_summary import (
+    difference,
+    document,
+    error,
+    overview,
+    text,
+    with_tables,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "explanation" / "updates-under-drift.md"
+POLICIES = (
+    "none", "statistics", "affine", "last_layer", "first_blocks", "sensitive_blocks", "full",
+    "full, same bytes", "auto",
+)  # fmt: skip
+
+
+def _bits(*right: int) -> str:
+    return np.packbits(np.array(right, bool)).tobytes().hex()
+
+
+def _cell(corruption: str, seed: int, answers: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Return a cell of four images, in which policies that are not named are always right."""
+    policies = {
+        policy: {
+            "bytes": 100 * seed + 50,
+            "held_back": _bits(1, 1),
+            "report": _bits(*answers.get(policy, (1, 1, 1, 1))),
+        }
+        for policy in POLICIES
+    }
+    policies["auto"]["chose"] = "affine"
+    return {
+        "network": "net", "corruption": corruption, "severity": seed % 2, "seed": seed,
+        "sizes": {"fit": 8, "held_back": 2, "report": 4}, "recipe": {"epochs": 1, "seed": seed},
+        "budget_bytes": 200, "parameter_bytes": 1000, "processor_s": 1.6, "policies": policies,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def summary(tmp_path: Path) -> dict[str, Any]:
+    """Return the summary of two shifts, the first with two seeds."""
+    found = [
+        _cell("fog", 0, {"none": (0, 0, 0, 1), "full": (1, 1, 0, 1), "affine": (0, 1, 1, 1)}),
+        _cell("fog", 2, {"none": (0, 0, 0, 0), "full": (0, 0, 0, 0), "affine": (1, 1, 0, 0)}),
+        _cell("dirt", 1, {"full": (1, 1, 1, 1), "affine": (1, 0, 0, 1)}),
+    ]
+    for cell in found:
+        name = f"net-{cell['corruption']}-{cell['severity']}-{cell['seed']}.json"
+        (tmp_path / name).write_text(json.dumps(cell))
+    return document(tmp_path, ("net", "other"))
+
+
+def test_a_summary_counts_images_of_all_seeds(summary: dict[str, Any]) -> None:
+    assert list(summary) == ["net"]
+    net = summary["net"]
+    assert (net["cells"], net["seeds"], net["chosen"]) == (3, 3, {"affine": 3})
+    dirt, fog = net["shifts"]
+    assert (dirt["corruption"], dirt["severity"]) == ("dirt", 1)
+    assert fog["policies"]["none"] == {
+        "bytes": [50, 250], "right": 1, "images": 8, "gained": 0, "lost": 2
+    }  # fmt: skip
+    affine = fog["policies"]["affine"]
+    assert (affine["right"], affine["gained"], affine["lost"]) == (5, 3, 1)
+    assert difference(affine) == pytest.approx(25.0)
+    assert error(affine) == pytest.approx(100 * 2 / 8)
+
+
+def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
+    rows = {line.split(" | ")[0]: line for line in overview(summary["net"]).splitlines()}
+    # fog 5 of 8, dirt 2 of 4; to full +25 and -50, their errors 25 and 35.4.
+    assert rows["| affine"] == (
+        "| affine | 150, at most 250 | 25.0 % | 56.2 | 50.0 | -12.5 ± 21.7"
+        " | -50.0 ± 35.4 (dirt, strong) |"
+    )
+    assert rows["| full"].endswith("| 68.8 | 37.5 |  |  |")
+    assert rows["| nothing"].startswith("| nothing | 0 |  | 56.2 | 12.5 |")
+
+
+def test_tables_are_put_behind_their_marks(summary: dict[str, Any]) -> None:
+    page = "before\n\n<!-- table: net policies -->\n| old |\n\nafter\n"
+    once = with_tables(page, summary)
+    assert once.startswith("before\n\n<!-- table: net policies -->\n| policy |")
+    assert once.endswith("|\n\nafter\n")
+    assert with_tables(once, summary) == once
+
+
+def test_a_document_is_json_with_a_line_for_each_policy(summary: dict[str, Any]) -> None:
+    assert json.loads(text(summary)) == summary
+    assert sum("gained" in line for line in text(summary).splitlines()) == 2 * len(POLICIES)
+
+
+def test_the_docs_show_the_figures_that_were_counted() -> None:
+    found = json.loads(PAGE.with_suffix(".json").read_text())
+    assert PAGE.read_text() == with_tables(PAGE.read_text(), found)
+    for network, entry in found.items():
+        wanted = list(cells(network, 3))
+        assert entry["cells"] == len(wanted)
+        shifts = {(cell.corruption, cell.severity) for cell in wanted}
+        assert {(s["corruption"], s["severity"]) for s in entry["shifts"]} == shifts
+        images = 3 * Sizes().report
+        assert all(p["images"] == images for s in entry["shifts"] for p in s["policies"].values())
+
+
+def test_cells_are_named_apart() -> None:
+    everything = [cell for network in ("resnet8", "mnist") for cell in cells(network, 3)]
+    assert len({cell.file for cell in everything}) == len(everything)
+    assert Cell("mnist", "fog", 0, 1) in everything
+    assert not any(cell.corruption == "saturation" for cell in cells("mnist", 1))
+
+
+@pytest.mark.slow
+def test_a_short_run_goes_on_where_it_was(tmp_path: Path, data_dir: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    options = ["--network", "mnist", "--folder", tmp_path, "--seeds", "1"]
+    options += ["--fit", "64", "--held-back", "32", "--report", "40"]
+
+    def run(*more: object) -> str:
+        command = [sys.executable, "-m", "benchmarks.update_drift", *map(str, [*options, *more])]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    assert run("--cells", 1).startswith("1/1 mnist-gaussian_noise-0-0.json")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    output = run("--cells", 3, "--summary", tmp_path / "summary.json")
+    assert "gaussian_noise" not in output
+    assert output.count("\n") == 2
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    found = json.loads((tmp_path / "summary.json").read_text())["mnist"]
+    assert (found["cells"], found["undrifted"]["images"]) == (3, 40)
+    assert found["undrifted"]["right"] >= 38
+    for shift in found["shifts"]:
+        for policy, entry in shift["policies"].items():
+            assert entry["images"] == 40
+            bound = found["parameter_bytes"] if policy == "full" else found["budget_bytes"]
+            assert max(entry["bytes"]) <= bound
+    assert found["device"]["origin"] == "modelled"
+    assert found["device"]["package_to_answer_us"] > found["device"]["self_test_us"] > 0

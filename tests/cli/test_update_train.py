@@ -1,0 +1,98 @@
+"""`fpga-rt update train`: from samples to a package that a device takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fpga_rt
+from fpga_rt.network import golden
+from tests.cli.conftest import Answer, Cli
+
+pytest.importorskip("cryptography")
+pytest.importorskip("onnx")
+torch = pytest.importorskip("torch")
+
+DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
+
+
+@pytest.fixture
+def train(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Return the command in a folder with a key, a store, and what a device sees at dusk."""
+    monkeypatch.chdir(tmp_path)
+    torch.set_num_threads(1)
+    data = np.load(DIGITS / "digits.npz")
+    dusk = data["x"] * np.float32(0.25)
+    np.savez("home.npz", x=dusk[:160], y=data["y"][:160])
+    np.savez("bright.npz", x=data["x"][160:260])
+    np.savez("report.npz", x=dusk[260:], y=data["y"][260:])
+    fpga_rt.save(fpga_rt.compile(DIGITS / "digits.onnx", "pynq-z2"), "base.frt")
+    assert cli("update", "key", "owner").code == 0
+
+    def run(*more: object) -> Answer:
+        files = ("base.frt", "home.npz", "-o", "up.fru", "--version", "2", "--key", "owner.key")
+        return cli("update", "train", *files, *more)
+
+    return run
+
+
+def _accuracy(archive: str) -> float:
+    network = fpga_rt.load(archive).network
+    data = np.load("report.npz")
+    outputs = golden.run(network, network.encode_input(data["x"]))
+    return float((outputs.reshape(len(data["y"]), -1).argmax(axis=1) == data["y"]).mean())
+
+
+def test_unlabelled_samples_undo_dusk_on_a_device(train: Cli, cli: Cli) -> None:
+    answer = train("--reference", "bright.npz", "--budget", "4%", "--archive", "dusk.frt", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    made = json.loads(answer.out)
+    assert made["policy"] == "statistics"
+    assert made["trials"] == [
+        {"policy": "statistics", "accuracy": None, "bytes": made["trials"][0]["bytes"]}
+    ]
+    assert made["bytes"] == Path("up.fru").stat().st_size <= 0.04 * made["parameter_bytes"]
+    assert made["new_program"] is None
+    assert _accuracy("base.frt") < 0.3
+    assert _accuracy("dusk.frt") > 0.9
+    assert cli("update", "install", "store", "base.frt", "--trust", "owner.pub").code == 0
+    assert cli("update", "apply", "store", "up.fru").code == 0
+    assert cli("update", "export", "store", "-o", "now.frt").code == 0
+    assert Path("now.frt").read_bytes() == Path("dusk.frt").read_bytes()
+
+
+def test_labelled_samples_choose(train: Cli) -> None:
+    options = ("--labels", "home.npz", "--reference", "bright.npz", "--enough", "0.9")
+    answer = train(*options, "--epochs", "1")
+    assert (answer.code, answer.err) == (0, "")
+    first, *lines = answer.out.splitlines()
+    assert first.endswith("90.0% was asked for")
+    assert lines[0].split()[:3] == ["as", "it", "is"]
+    assert lines[1].split()[0] == "statistics"
+    assert lines[-4] == "  on 40 samples held back, int8"
+    assert lines[-3].startswith("written: up.fru, version 2, ")
+    assert lines[-1] == "  parameters only: devices switch between two inferences"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        ((), 8, "no reference samples are given"),
+        (("--policy", "affine"), 8, "samples have no labels, expected a class for each"),
+        (("--reference", "bright.npz", "--budget", "600"), 11, "the budget is 600"),
+        (("--labels", "bright.npz"), 8, "labels in bright.npz have shape"),
+        (("--budget", "0%"), 2, "got '0%', expected a share such as 5%"),
+        (("--budget", "x"), 2, "got 'x', expected a whole number of at least 1"),
+        (("--enough", "2"), 2, "got '2', expected a share from 0 to 1, as 0.9"),
+        (("--archive", "base.frt"), 2, "base.frt"),
+    ],
+)
+def test_refusals_write_nothing(train: Cli, options: tuple[str, ...], code: int, text: str) -> None:
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    answer = train(*options)
+    assert (answer.code, answer.out) == (code, "")
+    assert text in answer.err
+    assert before == {path: path.read_bytes() for path in Path().iterdir()}

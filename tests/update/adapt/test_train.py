@@ -1,0 +1,53 @@
+"""Training an update from end to end: policies that are chosen, asked for, or not worth sending."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import UpdateError
+from fpga_rt.update.adapt.adaptation import right_answers
+from fpga_rt.update.adapt.recipe import Recipe
+from fpga_rt.update.adapt.samples import Samples
+from fpga_rt.update.train import Aim, train_update
+
+RECIPE = Recipe(epochs=1, least_steps=20)
+
+
+def test_unlabelled_samples_are_enough_for_the_normalisation(
+    base: Deployment, codes: np.ndarray, dim: Samples
+) -> None:
+    """Nothing but what the device sees, and some of what it was trained on, halves apart."""
+    choice = train_update(base, Samples(dim.codes[:80]), None, codes[80:], RECIPE)
+    assert choice.trial.policy == "statistics"
+    assert choice.reason == "without labels only the normalisation can be adapted"
+    report = dim.take(np.arange(80, 160))
+    before, after = (
+        np.mean(right_answers(network, report))  # type: ignore[arg-type] # there are labels
+        for network in (base.network, choice.trial.network)
+    )
+    assert before < 0.4
+    assert after > 0.7
+
+
+def test_a_policy_that_is_asked_for_is_taken(
+    base: Deployment, codes: np.ndarray, dim: Samples
+) -> None:
+    aim = Aim("affine", 5000)
+    choice = train_update(base, dim, aim, codes, replace(RECIPE, held_back=0.5))
+    assert [trial.policy for trial in choice.trials] == [None, "affine"]
+    assert choice.trial.right is not None
+    assert len(choice.trial.right) == 80
+    assert choice.trial.package_bytes <= 5000
+
+
+def test_what_has_not_drifted_needs_nothing(
+    base: Deployment, codes: np.ndarray, labels: np.ndarray
+) -> None:
+    aim = Aim(enough=0.9)
+    with pytest.raises(UpdateError, match=r"there is nothing to send: leaving it as it is") as seen:
+        train_update(base, Samples(codes, labels), aim, codes, RECIPE)
+    assert seen.value.reason == "target"
