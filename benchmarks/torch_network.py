@@ -29,13 +29,13 @@ from fpga_rt.arithmetic.operations import (
     Reshape,
     Softmax,
 )
-from fpga_rt.arithmetic.requantise import INT8_HIGH, INT8_LOW, Requantisation
+from fpga_rt.arithmetic.requantise import INT8_HIGH, INT8_LOW
 from fpga_rt.contract.table import CHANNEL_BYTES, HEADER_BYTES
 from fpga_rt.errors import ModelError
 from fpga_rt.network.graph import Network, Node, Tensor
+from fpga_rt.update.adapt.weighted import WEIGHTED, channels_first, factors
 
 Layer = Callable[..., torch.Tensor]
-_Weighted = (Convolution, DepthwiseConvolution, Dense)
 _ALIGNMENT = 128
 """Elements: at least the 256 bytes of an allocation on CUDA, for which kernels are chosen."""
 
@@ -126,7 +126,7 @@ def _parts(nodes: Sequence[Node], arrays: dict[str, list[NDArray[np.float32]]]) 
     first, parts = 0, []
     for node in nodes:
         size = sum(map(_aligned_size, arrays[node.name]))
-        if isinstance(node.operation, _Weighted):
+        if isinstance(node.operation, WEIGHTED):
             bits = node.operation.weights.size * node.operation.weight_bits
             int8_bytes = bits // 8 + HEADER_BYTES + CHANNEL_BYTES * len(node.operation.bias)
             parts.append(Part(node.name, first, first + size, int8_bytes))
@@ -145,30 +145,16 @@ def _aligned(array: NDArray[np.float32]) -> NDArray[np.float32]:
 def _parameters(network: Network, node: Node) -> list[NDArray[np.float32]]:
     """Return weights (as PyTorch orders them) and bias of a node in real values."""
     operation = node.operation
-    if not isinstance(operation, _Weighted):
+    if not isinstance(operation, WEIGHTED):
         return []
     source, target = network.tensors[node.inputs[0]], network.tensors[node.output]
-    weights = _channels_first(operation).astype(np.float64)
-    scales = _factors(operation.requantisation) * target.scale
+    weights = channels_first(operation).astype(np.float64)
+    scales = factors(operation.requantisation) * target.scale
     by_channel = scales.reshape(-1, *[1] * (weights.ndim - 1))
     sums = weights.reshape(len(weights), -1).sum(axis=1)
     bias = (operation.bias + source.zero_point * sums) * scales
     real = weights * by_channel / source.scale
     return [real.astype(np.float32), bias.astype(np.float32)]
-
-
-def _channels_first(operation: Convolution | DepthwiseConvolution | Dense) -> NDArray[np.int8]:
-    weights = operation.weights
-    if isinstance(operation, Convolution):
-        weights = np.moveaxis(weights, 3, 1)
-    if isinstance(operation, DepthwiseConvolution):
-        weights = np.moveaxis(weights, 2, 0)[:, None]
-    return weights
-
-
-def _factors(rule: Requantisation) -> NDArray[np.float64]:
-    """Return what an accumulator is multiplied by to become a code."""
-    return np.ldexp(rule.multiplier.astype(np.float64), -rule.shift - rule.pre_shift)
 
 
 def _layer(network: Network, node: Node, views: Sequence[torch.Tensor]) -> Layer:
@@ -242,7 +228,7 @@ def _dense(views: Sequence[torch.Tensor], limits: Layer) -> Layer:
 def _average(node: Node, operation: AveragePool, source: Tensor, target: Tensor) -> Layer:
     pad, _ = _padding(node, operation, source)
     size = operation.kernel[0] * operation.kernel[1]
-    gains = _factors(operation.requantisation) * size * target.scale / source.scale
+    gains = factors(operation.requantisation) * size * target.scale / source.scale
     if not np.allclose(gains, 1, rtol=1e-3):
         raise ModelError(
             f"node {node.name} averages and multiplies by {gains.min():.3g} to {gains.max():.3g},"

@@ -10,7 +10,7 @@ accuracy is reported on, which nothing else sees. Every policy is trained, folde
 packed into a signed package; accuracy is that of golden execution of what the package leads to.
 
 Each cell is a file in the folder once it is done, so an interrupted run goes on where it was, and
-parts of a run may go side by side. `--summary` makes one document of all cells that are there, and
+parts of a run may go side by side. `--summary` makes a document of the cells, and
 `--page` puts its tables into a page of the docs. The whole run takes an hour of processor time.
 """
 
@@ -168,15 +168,24 @@ def main() -> int:
         wanted = list(cells(network, arguments.seeds))[: arguments.cells]
         _run_missing(network, wanted, arguments.folder, arguments.part, sizes)
     if arguments.summary:
-        found = document(arguments.folder, arguments.network)
-        for network, entry in found.items():
-            of = base(network, arguments.folder)
-            entry.update(device_facts(of, entry["seeds"] * entry["sizes"]["report"]))
-        write_atomically(arguments.summary, [text(found).encode()])
-        if arguments.page:
-            page = with_tables(arguments.page.read_text(), found)
-            write_atomically(arguments.page, [page.encode()])
+        _summarise(arguments)
     return 0
+
+
+def _summarise(arguments: argparse.Namespace) -> None:
+    """Write the document, in which networks that are not asked for stay, and the page."""
+    path = arguments.summary
+    found = json.loads(path.read_text()) if path.exists() else {}
+    for network in arguments.network:
+        wanted = list(cells(network, arguments.seeds))[: arguments.cells]
+        entry = document([arguments.folder / cell.file for cell in wanted])
+        of = base(network, arguments.folder)
+        images = entry["seeds"] * entry["sizes"]["report"]
+        found[network] = {**device_facts(of, images), **entry}
+    write_atomically(path, [text(found).encode()])
+    if arguments.page:
+        page = with_tables(arguments.page.read_text(), found)
+        write_atomically(arguments.page, [page.encode()])
 
 
 def _run_missing(network: str, wanted: list[Cell], folder: Path, part: str, sizes: Sizes) -> None:

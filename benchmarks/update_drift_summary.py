@@ -11,13 +11,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fpga_rt.errors import ModelError
 
 RIVAL = "full"
 Document = dict[str, Any]
@@ -34,17 +36,19 @@ _NAMES = {
 }
 
 
-def document(folder: Path, networks: Iterable[str]) -> Document:
-    """Return what the cells in a folder say, by network."""
-    found = {}
-    for network in networks:
-        cells = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{network}-*.json"))]
-        if cells:
-            found[network] = _network(cells)
-    return found
+def document(files: Sequence[Path]) -> Document:
+    """Return what the cells of one network say.
 
-
-def _network(cells: Sequence[Document]) -> Document:
+    Raises:
+        ModelError: one of them has not been run.
+    """
+    missing = [path.name for path in files if not path.exists()]
+    if missing:
+        raise ModelError(
+            f"{len(missing)} of {len(files)} cells have not been run, such as {missing[0]}; run all"
+            " parts first, or ask for fewer seeds"
+        )
+    cells = [json.loads(path.read_text()) for path in files]
     by_shift: dict[tuple[str, int], list[Document]] = defaultdict(list)
     for cell in cells:
         by_shift[cell["corruption"], cell["severity"]].append(cell)
@@ -89,8 +93,14 @@ def _bits(cell: Document, policy: str) -> NDArray[np.bool_]:
 
 
 def overview(network: Document) -> str:
-    """Return the table of policies in Markdown."""
+    """Return the table of policies in Markdown, below a line that says what it counts."""
+    sizes, undrifted = network["sizes"], network["undrifted"]
+    seeds = f"{network['seeds']} seed{'s' if network['seeds'] > 1 else ''}"
     lines = [
+        f"{len(network['shifts'])} shifts, {seeds}, {sizes['report']} images each; without drift"
+        f" {_accuracy(undrifted):.1f} % of {undrifted['images']:,} images are right. The budget is"
+        f" {network['budget_bytes']:,} of {network['parameter_bytes']:,} bytes.",
+        "",
         "| policy | package, bytes | of the model | mean | worst | mean to full | worst to full |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
@@ -158,14 +168,16 @@ def text(found: Document) -> str:
 
 
 def with_tables(page: str, found: Document) -> str:
-    """Return a page with the tables of a document behind their marks.
+    """Return a page with the tables of a document between their marks.
 
-    A mark is `<!-- table: NETWORK policies -->` or `<!-- table: NETWORK shifts -->`; the table ends
-    at the next empty line.
+    `<!-- table: NETWORK policies -->` or `<!-- table: NETWORK shifts -->` begins one, and
+    `<!-- end -->` ends it. Networks that the document does not have keep what they show.
     """
 
     def table(mark: re.Match[str]) -> str:
+        if mark[1] not in found:
+            return mark[0]
         made = {"policies": overview, "shifts": by_shift}[mark[2]]
-        return f"<!-- table: {mark[1]} {mark[2]} -->\n{made(found[mark[1]])}\n\n"
+        return f"<!-- table: {mark[1]} {mark[2]} -->\n\n{made(found[mark[1]])}\n\n<!-- end -->"
 
-    return re.sub(r"<!-- table: (\w+) (\w+) -->\n.*?(?:\n\n|\Z)", table, page, flags=re.DOTALL)
+    return re.sub(r"<!-- table: (\w+) (\w+) -->.*?<!-- end -->", table, page, flags=re.DOTALL)

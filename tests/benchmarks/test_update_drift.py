@@ -20,6 +20,7 @@ from benchmarks.update_drift_summary import (
     text,
     with_tables,
 )
+from fpga_rt.errors import ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "explanation" / "updates-under-drift.md"
@@ -62,11 +63,11 @@ def summary(tmp_path: Path) -> dict[str, Any]:
     for cell in found:
         name = f"net-{cell['corruption']}-{cell['severity']}-{cell['seed']}.json"
         (tmp_path / name).write_text(json.dumps(cell))
-    return document(tmp_path, ("net", "other"))
+    entry = document(sorted(tmp_path.iterdir()))
+    return {"net": {**entry, "undrifted": {"right": 11, "images": 12}}}
 
 
 def test_a_summary_counts_images_of_all_seeds(summary: dict[str, Any]) -> None:
-    assert list(summary) == ["net"]
     net = summary["net"]
     assert (net["cells"], net["seeds"], net["chosen"]) == (3, 3, {"affine": 3})
     dirt, fog = net["shifts"]
@@ -91,12 +92,25 @@ def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
     assert rows["| nothing"].startswith("| nothing | 0 |  | 56.2 | 12.5 |")
 
 
+def test_what_has_not_been_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"1 of 1 cells have not been run, such as net-fog"):
+        document([tmp_path / "net-fog-0-0.json"])
+
+
 def test_tables_are_put_behind_their_marks(summary: dict[str, Any]) -> None:
-    page = "before\n\n<!-- table: net policies -->\n| old |\n\nafter\n"
+    page = "a\n\n<!-- table: net policies -->\n| old |\n<!-- end -->\n\nb\n"
     once = with_tables(page, summary)
-    assert once.startswith("before\n\n<!-- table: net policies -->\n| policy |")
-    assert once.endswith("|\n\nafter\n")
+    first, blank, line, _, head, *_ = once.split("\n")[2:]
+    assert (first, blank) == ("<!-- table: net policies -->", "")
+    assert line == (
+        "2 shifts, 3 seeds, 4 images each; without drift 91.7 % of 12 images are right. The budget"
+        " is 200 of 1,000 bytes."
+    )
+    assert head.startswith("| policy |")
+    assert once.startswith("a\n\n<")
+    assert once.endswith("|\n\n<!-- end -->\n\nb\n")
     assert with_tables(once, summary) == once
+    assert with_tables(page, {}) == page
 
 
 def test_a_document_is_json_with_a_line_for_each_policy(summary: dict[str, Any]) -> None:
@@ -108,11 +122,11 @@ def test_the_docs_show_the_figures_that_were_counted() -> None:
     found = json.loads(PAGE.with_suffix(".json").read_text())
     assert PAGE.read_text() == with_tables(PAGE.read_text(), found)
     for network, entry in found.items():
-        wanted = list(cells(network, 3))
+        wanted = list(cells(network, entry["seeds"]))
         assert entry["cells"] == len(wanted)
         shifts = {(cell.corruption, cell.severity) for cell in wanted}
         assert {(s["corruption"], s["severity"]) for s in entry["shifts"]} == shifts
-        images = 3 * Sizes().report
+        images = entry["seeds"] * Sizes().report
         assert all(p["images"] == images for s in entry["shifts"] for p in s["policies"].values())
 
 

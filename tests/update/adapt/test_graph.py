@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks import datasets
 from fpga_rt.arithmetic.operations import Convolution
 from fpga_rt.errors import ModelError
+from fpga_rt.frontend import load
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph, moments, to_images
 from fpga_rt.update.adapt.samples import Samples
+from fpga_rt.update.adapt.weighted import Weighted
 from tests.update.adapt.conftest import SCALE, weighted
 
 
@@ -66,6 +70,30 @@ def test_batch_moments_undo_a_loss_of_contrast(
     wanted, before = _logits(network, codes), _logits(network, dim.codes)
     after = _logits(adapted, dim.codes)
     assert np.abs(after - wanted).mean() < 0.3 * np.abs(before - wanted).mean()
+
+
+@pytest.mark.parametrize("name", ["resnet8", "ds-cnn"])
+def test_published_networks_are_kept(name: str, data_dir: Path) -> None:
+    """MLPerf Tiny's int8 networks in real numbers: the same answers, and back to the bit."""
+    pytest.importorskip("tflite")
+    pytest.importorskip("PIL")
+    network = load(datasets.model_path(name))
+    codes, _ = datasets.cifar10(64) if name == "resnet8" else datasets.keywords(64)
+    images = to_images(network, codes)
+    graph = Graph(network, moments(Graph(network), images))
+    with torch.no_grad():
+        got = graph(images).argmax(dim=1).numpy()
+    wanted = golden.run(network, codes).reshape(len(codes), -1).argmax(axis=1)
+    assert np.mean(got == wanted) > 0.9
+    for before, after in zip(weighted(network).items(), weighted(fold(graph)).items(), strict=True):
+        assert before[0] == after[0]
+        for a, b in zip(_integers(before[1]), _integers(after[1]), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def _integers(operation: Weighted) -> list[np.ndarray]:
+    rule = operation.requantisation
+    return [operation.weights, operation.bias, rule.multiplier, rule.shift]
 
 
 def test_other_padding_is_refused(network: Network) -> None:
