@@ -34,6 +34,9 @@ _NAMES = {
     "full": "full",
     "auto": "auto",
 }
+_SENT = tuple(name for name in _NAMES if name != "none")
+LINK_BITS_PER_S = 100_000
+"""Of a radio link of the slow kind; an assumption."""
 
 
 def document(files: Sequence[Path]) -> Document:
@@ -137,6 +140,29 @@ def by_shift(network: Document) -> str:
     return "\n".join(lines)
 
 
+def times(network: Document) -> str:
+    """Return the table of times from a package to the first answer by it in Markdown."""
+    device = network["device"]
+    device_ms = device["package_to_answer_us"] / 1e3
+    lines = [
+        f"On the device, {device['origin']}: {device['vectors']} test vectors, then an inference of"
+        f" {device['inference_us'] / 1e3:.3f} ms. The link, of {LINK_BITS_PER_S // 1000} kbit/s, is"
+        " assumed.",
+        "",
+        "| policy | bytes, mean | on the link, s | on the device, ms | first answer after, s |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for policy in _SENT:
+        sizes = [s for shift in network["shifts"] for s in shift["policies"][policy]["bytes"]]
+        mean_bytes = float(np.mean([size for size in sizes if size]))
+        link_s = 8 * mean_bytes / LINK_BITS_PER_S
+        lines.append(
+            f"| {_NAMES[policy]} | {mean_bytes:,.0f} | {link_s:.3f} | {device_ms:.3f}"
+            f" | {link_s + device_ms / 1e3:.3f} |"
+        )
+    return "\n".join(lines)
+
+
 def difference(entry: Mapping[str, Any]) -> float:
     """Return the points by which a policy is better than full fine-tuning."""
     return float(100 * (entry["gained"] - entry["lost"]) / entry["images"])
@@ -170,14 +196,14 @@ def text(found: Document) -> str:
 def with_tables(page: str, found: Document) -> str:
     """Return a page with the tables of a document between their marks.
 
-    `<!-- table: NETWORK policies -->` or `<!-- table: NETWORK shifts -->` begins one, and
-    `<!-- end -->` ends it. Networks that the document does not have keep what they show.
+    `<!-- table: NETWORK policies -->`, or `times`, or `shifts`, begins one, and `<!-- end -->` ends
+    it. Networks that the document does not have keep what they show.
     """
 
     def table(mark: re.Match[str]) -> str:
         if mark[1] not in found:
             return mark[0]
-        made = {"policies": overview, "shifts": by_shift}[mark[2]]
+        made = {"policies": overview, "times": times, "shifts": by_shift}[mark[2]]
         return f"<!-- table: {mark[1]} {mark[2]} -->\n\n{made(found[mark[1]])}\n\n<!-- end -->"
 
     return re.sub(r"<!-- table: (\w+) (\w+) -->.*?<!-- end -->", table, page, flags=re.DOTALL)

@@ -18,6 +18,7 @@ from benchmarks.update_drift_summary import (
     error,
     overview,
     text,
+    times,
     with_tables,
 )
 from fpga_rt.errors import ModelError
@@ -64,7 +65,10 @@ def summary(tmp_path: Path) -> dict[str, Any]:
         name = f"net-{cell['corruption']}-{cell['severity']}-{cell['seed']}.json"
         (tmp_path / name).write_text(json.dumps(cell))
     entry = document(sorted(tmp_path.iterdir()))
-    return {"net": {**entry, "undrifted": {"right": 11, "images": 12}}}
+    device = {
+        "origin": "modelled", "vectors": 4, "inference_us": 250.0, "package_to_answer_us": 1250.0
+    }  # fmt: skip
+    return {"net": {**entry, "device": device, "undrifted": {"right": 11, "images": 12}}}
 
 
 def test_a_summary_counts_images_of_all_seeds(summary: dict[str, Any]) -> None:
@@ -90,6 +94,14 @@ def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
     )
     assert rows["| full"].endswith("| 68.8 | 37.5 |  |  |")
     assert rows["| nothing"].startswith("| nothing | 0 |  | 56.2 | 12.5 |")
+
+
+def test_times_are_those_of_the_mean_package(summary: dict[str, Any]) -> None:
+    table = times(summary["net"])
+    assert "On the device, modelled: 4 test vectors, then an inference of 0.250 ms." in table
+    # 50, 250 and 150 bytes at 100 kbit/s: 12 ms, and 1.25 ms.
+    assert "| affine | 150 | 0.012 | 1.250 | 0.013 |" in table
+    assert "nothing" not in table
 
 
 def test_what_has_not_been_run_is_named(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from fpga_rt.errors import ExecutionError
 from fpga_rt.update.adapt.graph import Graph, to_images
 from fpga_rt.update.adapt.policies import Plan
 from fpga_rt.update.adapt.recipe import Recipe
@@ -19,17 +20,23 @@ def fit(graph: Graph, samples: Samples, plan: Plan, recipe: Recipe) -> None:
     """Let what a plan names move, and leave the graph normalised by the samples if it says so.
 
     Raises:
-        ExecutionError: the plan trains and there are no labels.
+        ExecutionError: the plan trains and there are no labels, or there is only one sample.
     """
+    if len(samples) < 2:
+        raise ExecutionError(
+            "there is one sample to fit, whose channels have no deviation; expected at least two,"
+            " better hundreds"
+        )
     images = to_images(graph.network, samples.codes)
     graph.normalise_by(plan.normalise)
     if plan.trains:
         _train(graph, images, torch.from_numpy(samples.known_labels), plan, recipe)
-    settle(graph, images)
+    if plan.normalise:
+        settle(graph, images)
 
 
 def settle(graph: Graph, images: torch.Tensor) -> None:
-    """Where a graph normalises by the batch, keep the moments of samples; it uses them then."""
+    """Keep the moments of samples in a graph that normalises by the batch; it uses them then."""
     with torch.no_grad():
         graph(images[:MOMENT_IMAGES])
     graph.normalise_by(False)
@@ -45,18 +52,26 @@ def _train(
         [{"params": parameters, "lr": rate} for parameters, rate in groups], betas=(0.9, 0.98)
     )
     order = torch.Generator().manual_seed(recipe.seed)
-    steps_an_epoch = -(-len(images) // recipe.batch)
+    steps_an_epoch = len(_batches(torch.arange(len(images)), recipe.batch))
     epochs = max(recipe.epochs, -(-recipe.least_steps // steps_an_epoch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [rate for _, rate in groups], total_steps=epochs * steps_an_epoch, pct_start=0.2,
         cycle_momentum=False,
     )  # fmt: skip
     for _ in range(epochs):
-        for which in torch.randperm(len(images), generator=order).split(recipe.batch):
+        for which in _batches(torch.randperm(len(images), generator=order), recipe.batch):
             optimizer.zero_grad()
             functional.cross_entropy(graph(images[which]), labels[which]).backward()
             optimizer.step()
             schedule.step()
+
+
+def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    """Return samples in batches; one that is left over joins the last, for it has no deviation."""
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches
 
 
 def _free(graph: Graph, plan: Plan) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
