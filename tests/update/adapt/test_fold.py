@@ -11,6 +11,7 @@ from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph, moments, to_images
+from tests.random_networks import Builder
 from tests.update.adapt.conftest import weighted
 
 
@@ -86,3 +87,17 @@ def test_weights_are_rounded_and_kept_within_int8(network: Network) -> None:
     np.testing.assert_array_equal(new[0][..., 3], np.full((3, 3), 127))
     others = [c for c in range(8) if c != 3]
     np.testing.assert_array_equal(new[0][..., others], old[0][..., others])
+
+
+def test_int4_stays_int4() -> None:
+    builder = Builder(np.random.default_rng(8), (4, 4, 5))
+    builder.convolution(6, 1, bits=4)
+    network = builder.build()
+    graph = Graph(network)
+    with torch.no_grad():
+        for layer in graph.weighted():
+            layer.weights.add_(3 / 127)
+    (old,), (new,) = weighted(network).values(), weighted(fold(graph)).values()
+    wanted = np.minimum(old.weights.astype(int) + 3, 7)
+    np.testing.assert_array_equal(new.weights, wanted)
+    assert new.weight_bits == 4

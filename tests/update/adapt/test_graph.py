@@ -19,6 +19,7 @@ from fpga_rt.update.adapt.fold import fold
 from fpga_rt.update.adapt.graph import Graph, moments, to_images
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.adapt.weighted import Weighted
+from tests.random_networks import Builder
 from tests.update.adapt.conftest import SCALE, weighted
 
 
@@ -94,6 +95,26 @@ def test_published_networks_are_kept(name: str, data_dir: Path) -> None:
 def _integers(operation: Weighted) -> list[np.ndarray]:
     rule = operation.requantisation
     return [operation.weights, operation.bias, rule.multiplier, rule.shift]
+
+
+def test_images_are_flattened_in_the_order_of_codes() -> None:
+    builder = Builder(np.random.default_rng(8), (3, 4, 5))
+    builder.dense(6)
+    network = builder.build()
+    rule = weighted(network)["n1"].requantisation
+    zero_points = {network.output: rule.zero_point}
+    tensors = {
+        name: replace(tensor, scale=0.1, zero_point=zero_points.get(name, 0))
+        for name, tensor in network.tensors.items()
+    }
+    network = replace(network, tensors=tensors)
+    codes = np.random.default_rng(9).integers(-60, 60, (50, 3, 4, 5)).astype(np.int8)
+    target = network.tensors[network.output]
+    with torch.no_grad():
+        got = Graph(network)(to_images(network, codes)).numpy() / target.scale + target.zero_point
+    wanted = golden.run(network, codes).reshape(50, 6)
+    assert wanted.std() > 10
+    np.testing.assert_allclose(got, wanted, atol=0.51)
 
 
 def test_other_padding_is_refused(network: Network) -> None:
