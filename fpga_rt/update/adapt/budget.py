@@ -59,7 +59,7 @@ def thin(graph: Graph, fits: Callable[[], bool]) -> float:
     Returns:
         The change, in codes, below which weights were put back; a half where all fit.
     """
-    before = {layer: _before(layer) for layer in graph.weighted()}
+    before = {layer: _before(layer) for layer in graph.weighted}
     trained = {layer: layer.weights.detach().clone() for layer in before}
 
     def try_with(least: float) -> bool:

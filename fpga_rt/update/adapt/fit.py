@@ -77,7 +77,7 @@ def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
 def _free(graph: Graph, plan: Plan) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Return gains and offsets that a plan lets move, and weights; the others are held."""
     affine, weights = [], []
-    for layer in graph.weighted():
+    for layer in graph.weighted:
         moves = layer.node.name in plan.weights
         if plan.affine and (moves or not plan.alone):
             affine += [layer.gain, layer.offset]

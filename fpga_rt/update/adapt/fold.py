@@ -27,7 +27,7 @@ GAIN_LIMITS = (1 / 16, 16)
 
 def fold(graph: Graph) -> Network:
     """Return the integer network that a graph has become; what did not move stays to the bit."""
-    layers = {layer.node.name: layer for layer in graph.weighted()}
+    layers = {layer.node.name: layer for layer in graph.weighted}
     nodes = tuple(
         _folded(graph.network, node, layers[node.name]) if node.name in layers else node
         for node in graph.network.nodes

@@ -13,7 +13,7 @@ adapted to them. Dense layers have gain and offset, and no norm.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,6 @@ from fpga_rt.update.vectors import Codes
 WEIGHT_UNIT = 127
 """A trainable weight of 1 is this code, so one learning rate fits every layer."""
 EPSILON = 1e-5
-GROUP_IMAGES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +45,7 @@ class WeightedLayer(nn.Module):
 
     Attributes:
         batch_moments: normalise by the batch at hand, and keep its moments; else by those kept.
+        seen: moments of the sums of the last batch, where `watched`.
     """
 
     def __init__(self, network: Network, node: Node, operation: Weighted) -> None:
@@ -53,7 +53,8 @@ class WeightedLayer(nn.Module):
         super().__init__()
         self.node, self.operation = node, operation
         self.normalised = not isinstance(operation, Dense)
-        self.batch_moments = False
+        self.batch_moments = self.watched = False
+        self.seen: Moments | None = None
         self._sums = sums(network, node, operation)
         self._limits = limits(node, network.tensors[node.output])
         source, target = network.tensors[node.inputs[0]], network.tensors[node.output]
@@ -81,13 +82,12 @@ class WeightedLayer(nn.Module):
         """State the same function by the moments that its sums have on reference samples."""
         self._take(self.bias, moments)
 
-    def accumulate(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the weighted sums."""
-        return self._sums(x, self.weights * self.unit)
-
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's output."""
-        z = self.accumulate(x)
+        z = self._sums(x, self.weights * self.unit)
+        if self.watched:
+            variance, mean = torch.var_mean(z, (0, 2, 3), correction=0)
+            self.seen = Moments(mean, variance)
         gain, offset = self.gain * self.scale, self.offset * self.scale + self.centre
         batch = self.batch_moments and self.normalised
         y = functional.batch_norm(
@@ -120,27 +120,23 @@ class Graph(nn.Module):
         while isinstance(nodes[-1].operation, Softmax):
             nodes.pop()
         self.output = nodes[-1].output
-        self.layers = nn.ModuleDict()
+        self.weighted: list[WeightedLayer] = []
+        """The layers with weights, in order."""
         self._steps: list[tuple[Node, Layer]] = []
         for node in nodes:
             if isinstance(node.operation, WEIGHTED):
                 layer = WeightedLayer(network, node, node.operation)
-                self.layers[str(len(self._steps))] = layer
+                self.weighted.append(layer)
                 if reference is not None and layer.normalised:
                     layer.refer_to(reference[node.name])
                 self._steps.append((node, layer))
             else:
                 self._steps.append((node, unweighted(network, node, node.operation)))
-
-    def weighted(self) -> Iterable[WeightedLayer]:
-        """Yield the layers with weights, in order."""
-        for layer in self.layers.values():
-            assert isinstance(layer, WeightedLayer)
-            yield layer
+        self.layers = nn.ModuleList(self.weighted)
 
     def normalise_by(self, batch: bool) -> None:
         """Normalise by each batch's own moments, or by those that are kept."""
-        for layer in self.weighted():
+        for layer in self.weighted:
             layer.batch_moments = batch
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -153,26 +149,14 @@ class Graph(nn.Module):
 
 def moments(graph: Graph, images: torch.Tensor) -> dict[str, Moments]:
     """Return the moments of every convolution's weighted sums by node, the graph as it is."""
-    found: dict[str, Moments] = {}
-    layers = {layer.node.name: layer for layer in graph.weighted() if layer.normalised}
-
-    def keep(name: str) -> None:
-        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            assert isinstance(module, WeightedLayer)
-            z = module.accumulate(inputs[0])
-            variance, mean = torch.var_mean(z, (0, 2, 3), correction=0)
-            found[name] = Moments(mean, variance)
-
-        handles.append(layers[name].register_forward_pre_hook(hook))
-
-    handles: list[torch.utils.hooks.RemovableHandle] = []
-    for name in layers:
-        keep(name)
+    layers = [layer for layer in graph.weighted if layer.normalised]
+    for layer in layers:
+        layer.watched = True
     with torch.no_grad():
         graph(images)
-    for handle in handles:
-        handle.remove()
-    return found
+    for layer in layers:
+        layer.watched = False
+    return {layer.node.name: layer.seen for layer in layers if layer.seen is not None}
 
 
 def to_images(network: Network, codes: Codes) -> torch.Tensor:

@@ -30,6 +30,6 @@ def sensitivities(graph: Graph, samples: Samples) -> dict[str, float]:
         layer.node.name: float(layer.weights.grad.abs().sum())
         * 8
         / (WEIGHT_UNIT * layer.weights.numel() * layer.operation.weight_bits)
-        for layer in graph.weighted()
+        for layer in graph.weighted
         if layer.weights.grad is not None
     }

@@ -29,7 +29,7 @@ def _moved(graph: Graph) -> dict[str, tuple[bool, bool]]:
     """Return by node whether its gain and offset moved, and whether its weights did."""
     found = {}
     untouched = Graph(graph.network)
-    for old, new in zip(untouched.weighted(), graph.weighted(), strict=True):
+    for old, new in zip(untouched.weighted, graph.weighted, strict=True):
         affine = torch.cat([old.gain - new.gain, old.offset - new.offset])
         found[new.node.name] = (bool(affine.any()), bool((old.weights - new.weights).any()))
     return found
@@ -59,7 +59,7 @@ def test_a_plan_moves_what_it_names(
     assert {name for name, (_, found) in moved.items() if found} == weights
     if plan.trains:
         assert _loss(graph, dim) < before
-    assert not any(layer.batch_moments for layer in graph.weighted())
+    assert not any(layer.batch_moments for layer in graph.weighted)
 
 
 @pytest.mark.parametrize(("count", "steps"), [(17, 12), (160, 20), (320, 20)])
@@ -91,7 +91,7 @@ def test_sensitivities_are_slopes(network: Network, dim: Samples) -> None:
     """A step of every weight of a layer against its gradient lowers the loss by so much."""
     graph = Graph(network)
     found = sensitivities(graph, dim)
-    layer = next(iter(graph.weighted()))
+    layer = next(iter(graph.weighted))
     graph.normalise_by(True)
     images = to_images(network, dim.codes)
     labels = torch.from_numpy(dim.known_labels)
@@ -100,7 +100,7 @@ def test_sensitivities_are_slopes(network: Network, dim: Samples) -> None:
     losses = []
     with torch.no_grad():
         for sign in (0, 1):
-            layer.weights -= sign * step / 127 * layer.weights.grad.sign()
+            layer.weights.sub_(sign * step / 127 * layer.weights.grad.sign())
             losses.append(float(functional.cross_entropy(graph(images), labels)))
     slope = (losses[0] - losses[1]) / (step * 216)  # bytes of its weights
     assert found["stem"] == pytest.approx(slope, rel=0.1)

@@ -40,7 +40,7 @@ def test_gains_and_offsets_become_multipliers_and_biases(
 ) -> None:
     """The last layer's outputs are an affine function of what they were, in real numbers."""
     graph = Graph(network)
-    *_, last = graph.weighted()
+    *_, last = graph.weighted
     with torch.no_grad():
         last.gain.fill_(gain)
         last.offset.fill_(0.4)
@@ -62,7 +62,7 @@ def test_gains_and_offsets_become_multipliers_and_biases(
 
 def test_changes_have_few_digits(network: Network) -> None:
     graph = Graph(network)
-    first = next(iter(graph.weighted()))
+    first = next(iter(graph.weighted))
     with torch.no_grad():
         first.gain.add_(torch.linspace(-0.3, 0.05, 8))
         first.offset.add_(torch.linspace(-1, 1, 8))
@@ -79,7 +79,7 @@ def test_changes_have_few_digits(network: Network) -> None:
 
 def test_weights_are_rounded_and_kept_within_int8(network: Network) -> None:
     graph = Graph(network)
-    depthwise = next(x for x in graph.weighted() if isinstance(x.operation, DepthwiseConvolution))
+    depthwise = next(x for x in graph.weighted if isinstance(x.operation, DepthwiseConvolution))
     with torch.no_grad():
         depthwise.weights.add_(0.4 / 127)
         depthwise.weights[3] += 2.0
@@ -95,7 +95,7 @@ def test_int4_stays_int4() -> None:
     network = builder.build()
     graph = Graph(network)
     with torch.no_grad():
-        for layer in graph.weighted():
+        for layer in graph.weighted:
             layer.weights.add_(3 / 127)
     (old,), (new,) = weighted(network).values(), weighted(fold(graph)).values()
     wanted = np.minimum(old.weights.astype(int) + 3, 7)
