@@ -35,7 +35,8 @@ import numpy as np
 from benchmarks.corruptions import CORRUPTIONS, OF_COLOUR, SEVERITIES, corrupt
 from benchmarks.update_drift_bases import NETWORKS, Base, base
 from benchmarks.update_drift_device import device_facts
-from benchmarks.update_drift_summary import document, text, with_tables
+from benchmarks.update_drift_summary import document, text
+from benchmarks.update_drift_tables import with_tables
 from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.update.adapt.adaptation import (
     Adaptation,

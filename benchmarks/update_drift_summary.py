@@ -1,4 +1,4 @@
-"""One document of all cells of `benchmarks.update_drift`, and the tables that the docs show of it.
+"""One document of all cells of a network of `benchmarks.update_drift`.
 
 A shift is a corruption at a severity; its accuracy counts the images of all seeds. Policies are
 compared with full fine-tuning on the same images: `gained` images are answered right by the policy
@@ -11,8 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from math import sqrt
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +22,6 @@ from fpga_rt.errors import ModelError
 
 RIVAL = "full"
 Document = dict[str, Any]
-_NAMES = {
-    "none": "nothing",
-    "statistics": "statistics, unlabelled",
-    "affine": "affine",
-    "last_layer": "last layer",
-    "first_blocks": "first blocks",
-    "sensitive_blocks": "sensitive blocks",
-    "full, same bytes": "full, cut to the budget",
-    "full": "full",
-    "auto": "auto",
-}
-_SENT = tuple(name for name in _NAMES if name != "none")
-LINK_BITS_PER_S = 100_000
-"""Of a radio link of the slow kind; an assumption."""
 
 
 def document(files: Sequence[Path]) -> Document:
@@ -95,115 +80,7 @@ def _bits(cell: Document, policy: str) -> NDArray[np.bool_]:
     return np.unpackbits(packed)[: cell["sizes"]["report"]].astype(bool)
 
 
-def overview(network: Document) -> str:
-    """Return the table of policies in Markdown, below a line that says what it counts."""
-    sizes, undrifted = network["sizes"], network["undrifted"]
-    seeds = f"{network['seeds']} seed{'s' if network['seeds'] > 1 else ''}"
-    lines = [
-        f"{len(network['shifts'])} shifts, {seeds}, {sizes['report']} images each; without drift"
-        f" {_accuracy(undrifted):.1f} % of {undrifted['images']:,} images are right. The budget is"
-        f" {network['budget_bytes']:,} of {network['parameter_bytes']:,} bytes.",
-        "",
-        "| policy | package, bytes | of the model | mean | worst | mean to full | worst to full |",
-        "|---|---:|---:|---:|---:|---:|---:|",
-    ]
-    for policy, name in _NAMES.items():
-        entries = [(shift, shift["policies"][policy]) for shift in network["shifts"]]
-        sizes = [size for _, entry in entries for size in entry["bytes"]]
-        share = 100 * max(sizes) / network["parameter_bytes"]
-        accuracies = [_accuracy(entry) for _, entry in entries]
-        mean = f"{np.mean([difference(e) for _, e in entries]):+.1f} ± {mean_error(entries):.1f}"
-        shift, low = min(entries, key=lambda pair: difference(pair[1]))
-        worst = f"{difference(low):+.1f} ± {error(low):.1f} ({_shift(shift)})"
-        row = [
-            name, f"{np.mean(sizes):,.0f}, at most {max(sizes):,}", f"{share:.1f} %",
-            f"{np.mean(accuracies):.1f}", f"{min(accuracies):.1f}", mean, worst,
-        ]  # fmt: skip
-        if policy == "none":
-            row[1:3] = ["0", ""]
-        if policy == RIVAL:
-            row[5:] = ["", ""]
-        lines.append(f"| {' | '.join(row)} |")
-    return "\n".join(lines)
-
-
-def by_shift(network: Document) -> str:
-    """Return the table of shifts in Markdown."""
-    policies = [name for name in _NAMES if name not in {"last_layer", "full, same bytes"}]
-    lines = [
-        f"| shift | {' | '.join(_NAMES[p] for p in policies)} |",
-        f"|---|{'---:|' * len(policies)}",
-    ]
-    for shift in network["shifts"]:
-        figures = [f"{_accuracy(shift['policies'][policy]):.1f}" for policy in policies]
-        lines.append(f"| {_shift(shift)} | {' | '.join(figures)} |")
-    return "\n".join(lines)
-
-
-def times(network: Document) -> str:
-    """Return the table of times from a package to the first answer by it in Markdown."""
-    device = network["device"]
-    device_ms = device["package_to_answer_us"] / 1e3
-    lines = [
-        f"On the device, {device['origin']}: {device['vectors']} test vectors, then an inference of"
-        f" {device['inference_us'] / 1e3:.3f} ms. The link, of {LINK_BITS_PER_S // 1000} kbit/s, is"
-        " assumed.",
-        "",
-        "| policy | bytes, mean | on the link, s | on the device, ms | first answer after, s |",
-        "|---|---:|---:|---:|---:|",
-    ]
-    for policy in _SENT:
-        sizes = [s for shift in network["shifts"] for s in shift["policies"][policy]["bytes"]]
-        mean_bytes = float(np.mean([size for size in sizes if size]))
-        link_s = 8 * mean_bytes / LINK_BITS_PER_S
-        lines.append(
-            f"| {_NAMES[policy]} | {mean_bytes:,.0f} | {link_s:.3f} | {device_ms:.3f}"
-            f" | {link_s + device_ms / 1e3:.3f} |"
-        )
-    return "\n".join(lines)
-
-
-def difference(entry: Mapping[str, Any]) -> float:
-    """Return the points by which a policy is better than full fine-tuning."""
-    return float(100 * (entry["gained"] - entry["lost"]) / entry["images"])
-
-
-def error(entry: Mapping[str, Any]) -> float:
-    """Return the standard error of `difference`, in points."""
-    return float(100 * sqrt(entry["gained"] + entry["lost"]) / entry["images"])
-
-
-def mean_error(entries: Sequence[tuple[Document, Document]]) -> float:
-    """Return the standard error of the mean of differences, in points."""
-    return sqrt(sum(error(entry) ** 2 for _, entry in entries)) / len(entries)
-
-
-def _accuracy(entry: Mapping[str, Any]) -> float:
-    return float(100 * entry["right"] / entry["images"])
-
-
-def _shift(shift: Mapping[str, Any]) -> str:
-    name = shift["corruption"].replace("_", " ").replace("jpeg", "JPEG")
-    return f"{name}, {('mild', 'strong')[shift['severity']]}"
-
-
 def text(found: Document) -> str:
     """Return a document in JSON, what has no parts of its own on one line."""
     indented = json.dumps(found, indent=1)
     return re.sub(r"\{[^{}]*\}", lambda part: " ".join(part[0].split()), indented) + "\n"
-
-
-def with_tables(page: str, found: Document) -> str:
-    """Return a page with the tables of a document between their marks.
-
-    `<!-- table: NETWORK policies -->`, or `times`, or `shifts`, begins one, and `<!-- end -->` ends
-    it. Networks that the document does not have keep what they show.
-    """
-
-    def table(mark: re.Match[str]) -> str:
-        if mark[1] not in found:
-            return mark[0]
-        made = {"policies": overview, "times": times, "shifts": by_shift}[mark[2]]
-        return f"<!-- table: {mark[1]} {mark[2]} -->\n\n{made(found[mark[1]])}\n\n<!-- end -->"
-
-    return re.sub(r"<!-- table: (\w+) (\w+) -->.*?<!-- end -->", table, page, flags=re.DOTALL)

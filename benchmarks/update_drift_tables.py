@@ -1,0 +1,167 @@
+"""The tables that the docs show of `benchmarks.update_drift`, made of its document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from benchmarks.update_drift_summary import RIVAL, Document
+
+_NAMES = {
+    "none": "nothing",
+    "statistics": "statistics, unlabelled",
+    "affine": "affine",
+    "last_layer": "last layer",
+    "first_blocks": "first blocks",
+    "sensitive_blocks": "sensitive blocks",
+    "full, same bytes": "full, cut to the budget",
+    "full": "full",
+    "auto": "auto",
+}
+_SENT = tuple(name for name in _NAMES if name != "none")
+GOAL_SHARE, GOAL_MEAN, GOAL_WORST = 5.0, 0.5, 1.2
+"""Per cent of the model's bytes; points below full fine-tuning, on average and for a shift."""
+LINK_BITS_PER_S = 100_000
+"""Of a radio link of the slow kind; an assumption."""
+
+
+def overview(network: Document) -> str:
+    """Return the table of policies in Markdown, below a line that says what it counts."""
+    sizes, undrifted = network["sizes"], network["undrifted"]
+    seeds = f"{network['seeds']} seed{'s' if network['seeds'] > 1 else ''}"
+    lines = [
+        f"{len(network['shifts'])} shifts, {seeds}, {sizes['report']} images each; without drift"
+        f" {_accuracy(undrifted):.1f} % of {undrifted['images']:,} images are right. The budget is"
+        f" {network['budget_bytes']:,} of {network['parameter_bytes']:,} bytes.",
+        "",
+        "| policy | package, bytes | of the model | mean | worst | mean to full | worst to full |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for policy, name in _NAMES.items():
+        entries = [(shift, shift["policies"][policy]) for shift in network["shifts"]]
+        sizes = [size for _, entry in entries for size in entry["bytes"]]
+        share = 100 * max(sizes) / network["parameter_bytes"]
+        accuracies = [_accuracy(entry) for _, entry in entries]
+        mean = f"{np.mean([difference(e) for _, e in entries]):+.1f} ± {mean_error(entries):.1f}"
+        shift, low = min(entries, key=lambda pair: difference(pair[1]))
+        worst = f"{difference(low):+.1f} ± {error(low):.1f} ({_shift(shift)})"
+        row = [
+            name, f"{np.mean(sizes):,.0f}, at most {max(sizes):,}", f"{share:.1f} %",
+            f"{np.mean(accuracies):.1f}", f"{min(accuracies):.1f}", mean, worst,
+        ]  # fmt: skip
+        if policy == "none":
+            row[1:3] = ["0", ""]
+        if policy == RIVAL:
+            row[5:] = ["", ""]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def by_shift(network: Document) -> str:
+    """Return the table of shifts in Markdown."""
+    policies = [name for name in _NAMES if name not in {"last_layer", "full, same bytes"}]
+    lines = [
+        f"| shift | {' | '.join(_NAMES[p] for p in policies)} |",
+        f"|---|{'---:|' * len(policies)}",
+    ]
+    for shift in network["shifts"]:
+        figures = [f"{_accuracy(shift['policies'][policy]):.1f}" for policy in policies]
+        lines.append(f"| {_shift(shift)} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def goals(network: Document) -> str:
+    """Return in Markdown which goals each policy meets.
+
+    A shift counts as beyond its goal where its difference lies two standard errors below.
+    """
+    lines = [
+        f"| policy | bytes at most {GOAL_SHARE} % | mean at least full - {GOAL_MEAN}"
+        f" | no shift below full - {GOAL_WORST} | shifts surely below |",
+        "|---|---|---|---|---:|",
+    ]
+    for policy in ("statistics", "affine", "first_blocks", "sensitive_blocks", "auto"):
+        entries = [shift["policies"][policy] for shift in network["shifts"]]
+        share = 100 * max(s for e in entries for s in e["bytes"]) / network["parameter_bytes"]
+        mean = float(np.mean([difference(e) for e in entries]))
+        worst = min(map(difference, entries))
+        surely = sum(difference(e) + 2 * error(e) < -GOAL_WORST for e in entries)
+        cells = [
+            f"{share:.1f} %, {_verdict(share <= GOAL_SHARE)}",
+            f"{mean:+.1f}, {_verdict(mean >= -GOAL_MEAN)}",
+            f"{worst:+.1f}, {_verdict(worst >= -GOAL_WORST)}",
+        ]
+        lines.append(f"| {_NAMES[policy]} | {' | '.join(cells)} | {surely} of {len(entries)} |")
+    return "\n".join(lines)
+
+
+def _verdict(met: bool) -> str:
+    return "met" if met else "missed"
+
+
+def times(network: Document) -> str:
+    """Return the table of times from a package to the first answer by it in Markdown."""
+    device = network["device"]
+    device_ms = device["package_to_answer_us"] / 1e3
+    lines = [
+        f"On the device, {device['origin']}: {device['vectors']} test vectors, then an inference of"
+        f" {device['inference_us'] / 1e3:.3f} ms. The link, of {LINK_BITS_PER_S // 1000} kbit/s, is"
+        " assumed.",
+        "",
+        "| policy | bytes, mean | on the link, s | on the device, ms | first answer after, s |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    for policy in _SENT:
+        sizes = [s for shift in network["shifts"] for s in shift["policies"][policy]["bytes"]]
+        mean_bytes = float(np.mean([size for size in sizes if size]))
+        link_s = 8 * mean_bytes / LINK_BITS_PER_S
+        lines.append(
+            f"| {_NAMES[policy]} | {mean_bytes:,.0f} | {link_s:.3f} | {device_ms:.3f}"
+            f" | {link_s + device_ms / 1e3:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def difference(entry: Mapping[str, Any]) -> float:
+    """Return the points by which a policy is better than full fine-tuning."""
+    return float(100 * (entry["gained"] - entry["lost"]) / entry["images"])
+
+
+def error(entry: Mapping[str, Any]) -> float:
+    """Return the standard error of `difference`, in points."""
+    return float(100 * sqrt(entry["gained"] + entry["lost"]) / entry["images"])
+
+
+def mean_error(entries: Sequence[tuple[Document, Document]]) -> float:
+    """Return the standard error of the mean of differences, in points."""
+    return sqrt(sum(error(entry) ** 2 for _, entry in entries)) / len(entries)
+
+
+def _accuracy(entry: Mapping[str, Any]) -> float:
+    return float(100 * entry["right"] / entry["images"])
+
+
+def _shift(shift: Mapping[str, Any]) -> str:
+    name = shift["corruption"].replace("_", " ").replace("jpeg", "JPEG")
+    return f"{name}, {('mild', 'strong')[shift['severity']]}"
+
+
+def with_tables(page: str, found: Document) -> str:
+    """Return a page with the tables of a document between their marks.
+
+    `<!-- table: NETWORK policies -->`, or `goals`, `times` or `shifts`, begins one, and
+    `<!-- end -->` ends it. Networks that the document does not have keep what they show.
+    """
+
+    def table(mark: re.Match[str]) -> str:
+        if mark[1] not in found:
+            return mark[0]
+        kinds = {"policies": overview, "goals": goals, "times": times, "shifts": by_shift}
+        made = kinds[mark[2]]
+        return f"<!-- table: {mark[1]} {mark[2]} -->\n\n{made(found[mark[1]])}\n\n<!-- end -->"
+
+    return re.sub(r"<!-- table: (\w+) (\w+) -->.*?<!-- end -->", table, page, flags=re.DOTALL)
