@@ -111,7 +111,7 @@ def _resnet8(seen: Samples) -> Network:
 
 
 def _ds_cnn(seen: Samples) -> Network:
-    """Train a depthwise separable network of 12,640 weights, and quantise it after training."""
+    """Train a depthwise separable network of 12,608 weights, and quantise it after training."""
     module = nn.Sequential(
         *_norm(nn.Conv2d(1, 32, 3, 2, 1, bias=False)),
         *_separable(32, 64, 1),
