@@ -5,6 +5,7 @@ The training itself, `fpga_rt.update.adapt`, needs torch; this says so where it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,7 @@ def train_update(
     aim: Aim | None = None,
     reference: Codes | None = None,
     recipe: Recipe | None = None,
+    watch: Callable[[Policy], None] | None = None,
 ) -> Choice:
     """Adapt a deployed network to samples; what comes out is judged on a part held back.
 
@@ -50,6 +52,7 @@ def train_update(
         reference: input codes like those of the base's own training, without labels; by them its
             folded normalisation is known, and without them the policy statistics is ruled out.
         recipe: how to train.
+        watch: called with every policy that has been tried.
 
     Raises:
         ToolchainError: torch is not installed.
@@ -69,10 +72,12 @@ def train_update(
     fit, judge = samples.split(recipe.held_back, recipe.seed)
     moments = None if reference is None else reference_moments(base.network, reference)
     adaptation = Adaptation(base, fit, judge, moments, recipe)
+    watch = watch or (lambda policy: None)
     if aim.policy is None:
-        choice = choose(adaptation, aim.budget_bytes, aim.enough)
+        choice = choose(adaptation, aim.budget_bytes, aim.enough, watch)
     else:
         choice = judged(adaptation, aim.policy, aim.budget_bytes)
+        watch(aim.policy)
     if choice.trial.policy is None:
         raise UpdateError(f"there is nothing to send: {choice.reason}", "target")
     return choice

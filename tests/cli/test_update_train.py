@@ -64,6 +64,14 @@ def test_unlabelled_samples_undo_dusk_on_a_device(train: Cli, cli: Cli) -> None:
     assert Path("now.frt").read_bytes() == Path("dusk.frt").read_bytes()
 
 
+def test_progress_goes_to_standard_error(train: Cli) -> None:
+    options = ("--reference", "bright.npz", "--labels", "home.npz", "--policy", "affine")
+    answer = train(*options, "--epochs", "1", "-v")
+    assert answer.code == 0
+    assert "train: 1/1 policies in " in answer.err
+    assert answer.out.startswith("affine: it was asked for\n  as it is ")
+
+
 def test_labelled_samples_choose(train: Cli) -> None:
     options = ("--labels", "home.npz", "--reference", "bright.npz", "--enough", "0.9")
     answer = train(*options, "--epochs", "1")

@@ -12,10 +12,11 @@ import numpy as np
 from fpga_rt import api
 from fpga_rt.cli import arrays
 from fpga_rt.cli.options import positive
+from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.update import written
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.network.graph import Network
-from fpga_rt.update.adapt.policies import POLICIES
+from fpga_rt.update.adapt.policies import ESCALATION, POLICIES
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.vectors import Codes
@@ -80,7 +81,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.reference:
         reference = _codes(base.network, arguments.reference)
     recipe = Recipe(epochs=arguments.epochs)
-    choice = train_update(base, samples, aim, reference, recipe)
+    tried: list[str] = []
+    total = len(ESCALATION) if policy is None and samples.labels is not None else 1
+    verbose = bool(arguments.verbose + arguments.more_verbose)
+    with Progress("train", total, lambda: len(tried), verbose, "policies"):
+        choice = train_update(base, samples, aim, reference, recipe, tried.append)
     target = make_target(base, choice.trial.network)
     result = {**_document(choice), **written.write(arguments, base, target, key)}
     print(json.dumps(result, indent=2) if arguments.json else _text(result))

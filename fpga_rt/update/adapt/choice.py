@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from fpga_rt.update.adapt.policies import ESCALATION, Policy
 
 WORTH = 0.5
 """Standard errors by which a larger package must be better to be worth its bytes."""
+
+Watch = Callable[[Policy], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,10 @@ class Choice:
 
 
 def choose(
-    adaptation: Adaptation, budget_bytes: int | None = None, enough: float | None = None
+    adaptation: Adaptation,
+    budget_bytes: int | None = None,
+    enough: float | None = None,
+    watch: Watch = lambda policy: None,
 ) -> Choice:
     """Try policies from the smallest up, and return the smallest that is good enough.
 
@@ -40,6 +46,7 @@ def choose(
         adaptation: of a network to samples.
         budget_bytes: what the signed package may take; None for any.
         enough: accuracy on the samples held back at which to stop; None tries every policy.
+        watch: called with every policy that has been tried.
 
     Raises:
         ExecutionError: there are neither labels nor reference samples.
@@ -47,6 +54,7 @@ def choose(
     """
     if adaptation.held_back.labels is None:
         trial = adaptation.trial("statistics", budget_bytes)
+        watch("statistics")
         return Choice(trial, (trial,), "without labels only the normalisation can be adapted")
     trials = [adaptation.untouched()]
     best, refusals = trials[0], []
@@ -60,6 +68,8 @@ def choose(
         except UpdateError as refusal:
             refusals.append(refusal)
             continue
+        finally:
+            watch(policy)
         trials.append(trial)
         best = trial if _worth(trial, best) else best
     if len(trials) == 1 and refusals:

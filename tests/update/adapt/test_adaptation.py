@@ -116,7 +116,9 @@ def test_what_is_missing_is_named(adaptation: Adaptation, dim: Samples) -> None:
 
 
 def test_auto_takes_the_smallest_that_is_good_enough(adaptation: Adaptation) -> None:
-    choice = choose(adaptation, None, 0.8)
+    watched: list[str] = []
+    choice = choose(adaptation, None, 0.8, watched.append)
+    assert watched == ["statistics"]
     assert choice.trial is adaptation.trial("statistics")
     assert [trial.policy for trial in choice.trials] == [None, "statistics"]
     assert choice.reason.endswith("80.0% was asked for")

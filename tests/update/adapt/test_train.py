@@ -47,7 +47,8 @@ def test_a_policy_that_is_asked_for_is_taken(
 def test_what_has_not_drifted_needs_nothing(
     base: Deployment, codes: np.ndarray, labels: np.ndarray
 ) -> None:
-    aim = Aim(enough=0.9)
+    aim, tried = Aim(enough=0.9), list[str]()
     with pytest.raises(UpdateError, match=r"there is nothing to send: leaving it as it is") as seen:
-        train_update(base, Samples(codes, labels), aim, codes, RECIPE)
+        train_update(base, Samples(codes, labels), aim, codes, RECIPE, tried.append)
     assert seen.value.reason == "target"
+    assert not tried
