@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fpga_rt.errors import FpgaRtError
 from fpga_rt.study import values
-from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, name_of
+from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, name_of, text
 from fpga_rt.study.toml_file import Table, TomlFile, read_text, unknown
 from fpga_rt.study.trace_file import read_trace
 from fpga_rt.study.workload import KINDS, ORDERS, Kind, Workload
@@ -203,8 +203,12 @@ class _Reader(TomlFile):
                                   " give one, or leave the axis out")  # fmt: skip
             check = values.axis(axis, workloads, self._path.parent)
             settings = [self._value(("sweep", axis), value, check) for value in given]
-            if len(set(map(str, settings))) < len(settings):
-                raise self._error(("sweep", axis), f"{axis} has a value twice; give each once")
+            names = [text(setting) for setting in settings]  # results tell points apart by them
+            if len(set(names)) < len(names):
+                twice = max(names, key=names.count)
+                raise self._error(
+                    ("sweep", axis), f"{axis} has two values named {twice}; give each once"
+                )
             sweep[axis] = settings
         self._check_boards(sweep)
         return sweep

@@ -68,7 +68,12 @@ batch = [1]
         ("batch = [1]\nboard = ['pynq']", 2, "board is 'pynq', expected one of alveo-u200,"),
         ("batch = [0]", 1, "batch is 0, expected a whole number of at least 1"),
         ("batch = [true]", 1, "batch is True, expected a whole number of at least 1"),
-        ("batch = [2, 2]", 1, "batch has a value twice; give each once"),
+        ("batch = [2, 2]", 1, "batch has two values named 2; give each once"),
+        (
+            "partitions = [1, [1]]",
+            1,
+            "partitions has two values named 1; give each once",
+        ),
         ("policy = ['best']", 1, "policy is 'best', expected one of none, lru, belady, aggress"),
         ("\nport = ['jtag']", 2, "board pynq-z2 has no configuration port 'jtag', expected one"),
         ("partitions = [4]", 1, "4 partitions asked of board pynq-z2, expected 1..3"),
