@@ -20,6 +20,8 @@ from fpga_rt.errors import ArtifactError
 FORMAT, VERSION = "fpga-rt project", 1
 _AGAIN = "write the project again with this fpga-rt"
 _PATH = re.compile(r"[\w.-]+(/[\w.-]+)*", re.ASCII)
+_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
+"""Of a module or partition: files and folders are named after them, so none leads elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +117,22 @@ def decode(data: bytes, where: str) -> Project:
         )
     try:
         return _project(content)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ArtifactError(f"{where}: key missing or wrong ({error}); {_AGAIN}") from None
 
 
 def _project(content: Mapping[str, Any]) -> Project:
     runs = tuple(
-        Run(run["partition"], run["module"], int(run["module_id"], 16), _path(run["file"]))
+        Run(
+            _name(run["partition"]),
+            _name(run["module"]),
+            int(run["module_id"], 16),
+            _path(run["file"]),
+        )
         for run in content["runs"]
     )
+    if not runs:
+        raise ValueError("got no runs, expected at least one module in a partition")
     return Project(
         board=content["board"],
         clock_ps=int(content["clock_ps"]),
@@ -133,10 +142,17 @@ def _project(content: Mapping[str, Any]) -> Project:
         command=tuple(content["command"]),
         source_id=int(content["source_id"], 16),
         base=content["base"] and _path(content["base"]),
-        blanks={name: _path(file) for name, file in content["blanks"].items()},
+        blanks={_name(name): _path(file) for name, file in content["blanks"].items()},
         implementation_id=content["implementation_id"] and _path(content["implementation_id"]),
         runs=runs,
     )
+
+
+def _name(text: str) -> str:
+    """Return a name that is no path."""
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no name of a module or partition")
+    return text
 
 
 def _path(text: str) -> str:

@@ -12,6 +12,8 @@ from fpga_rt.builder.folder import FILE_NAME, read, write
 from fpga_rt.errors import ArtifactError
 from tests.builder.made import project_of
 
+_RUN = {"partition": "rp0", "module": "add_8", "module_id": "01", "file": "add_8.bit"}
+
 
 def test_there_and_back(tmp_path: Path) -> None:
     project = project_of("pynq-z2")
@@ -45,6 +47,16 @@ def test_no_project(tmp_path: Path) -> None:
         ("base", "../base.bit", "'../base.bit' is no path within the folder"),
         ("base", "/etc/passwd", "'/etc/passwd' is no path within the folder"),
         ("runs", [{"partition": "rp0"}], "key missing or wrong ('module')"),
+        (
+            "runs",
+            [],
+            "(got no runs, expected at least one module in a partition); write the project",
+        ),
+        ("runs", [_RUN | {"module": "../../evil"}], "'../../evil' is no name of a module or"),
+        ("runs", [_RUN | {"module": ".."}], "'..' is no name of a module or partition"),
+        ("runs", [_RUN | {"partition": "/etc"}], "'/etc' is no name of a module or partition"),
+        ("blanks", {"../rp0": "blank.bit"}, "'../rp0' is no name of a module or partition"),
+        ("blanks", ["rp0"], "key missing or wrong ('list' object has no attribute 'items')"),
     ],
 )
 def test_bad_content(tmp_path: Path, key: str, value: object, message: str) -> None:
