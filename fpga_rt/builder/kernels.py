@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fpga_rt.arch.boards import Board
-from fpga_rt.builder.folder import write_file
+from fpga_rt.builder.folder import replace_folder
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.device.xrt.xclbin import parse
 from fpga_rt.errors import ArtifactError
@@ -17,18 +17,19 @@ FOLDER = "xclbins"
 def keep_kernels(project: Project, folder: Path, board: Board) -> tuple[Path, ...]:
     """Copy what a project's tools have linked to `FOLDER`, each file named after its module.
 
+    The folder is replaced as a whole: a kernel of another static region would be taken for one of
+    this project's. Where something fails it stays as it was.
+
     Returns:
         the copies.
 
     Raises:
-        ArtifactError: one is missing, is no xclbin, has no bitstream, or is for another card;
-            nothing is written then. Or one cannot be written.
+        ArtifactError: one is missing, is no xclbin, has no bitstream, is for another card, or
+            cannot be written.
     """
-    found = {run.module: _xclbin(run, folder, board) for run in project.runs}
-    places = {name: folder / FOLDER / f"{name}.xclbin" for name in found}
-    for name, data in found.items():
-        write_file(places[name], data, "--output")
-    return tuple(places.values())
+    found = {Path(f"{run.module}.xclbin"): _xclbin(run, folder, board) for run in project.runs}
+    replace_folder(folder / FOLDER, found)
+    return tuple(folder / FOLDER / name for name in found)
 
 
 def _xclbin(run: Run, folder: Path, board: Board) -> bytes:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.families import SERIES7
-from fpga_rt.builder.folder import write_file
+from fpga_rt.builder.folder import replace_folder
 from fpga_rt.builder.results import Results
 from fpga_rt.errors import ArtifactError
 
@@ -59,40 +58,5 @@ def export(results: Results, folder: Path, name: str, hwh: str) -> tuple[Path, .
             for partial in results.partials
         },
     }
-    fresh = folder.with_name(f"{folder.name}.new")
-    try:
-        _remove(fresh)  # of a run that was killed
-        for path, data in files.items():
-            write_file(fresh / path, data, "--output")
-        _replace(folder, fresh)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    replace_folder(folder, files)
     return tuple(folder / path for path in files)
-
-
-def _replace(folder: Path, fresh: Path) -> None:
-    """Give a folder the name of another one, which is removed."""
-    old = folder.with_name(f"{folder.name}.old")
-    _remove(old)
-    try:
-        if folder.exists():
-            folder.rename(old)
-        fresh.rename(folder)
-    except OSError as error:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
-        raise ArtifactError(
-            f"cannot replace the folder {folder}: {error.strerror}; remove it, or choose another"
-            " --output"
-        ) from error
-    _remove(old)
-
-
-def _remove(folder: Path) -> None:
-    try:
-        if folder.exists():
-            shutil.rmtree(folder)
-    except OSError as error:
-        raise ArtifactError(
-            f"cannot remove {folder}: {error.strerror}; remove it, or choose another --output"
-        ) from error

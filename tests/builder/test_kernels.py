@@ -41,6 +41,26 @@ def test_each_is_named_after_its_module(project: Project, tmp_path: Path) -> Non
         assert place.read_bytes() == (tmp_path / run.file).read_bytes()
 
 
+def test_nothing_of_an_earlier_import_stays(project: Project, tmp_path: Path) -> None:
+    keep_kernels(project, tmp_path, board(CARD))
+    fewer = replace(project, runs=project.runs[1:])
+    (place,) = keep_kernels(fewer, tmp_path, board(CARD))
+    assert list((tmp_path / "xclbins").iterdir()) == [place]
+
+
+def test_a_failed_import_leaves_the_earlier_one(project: Project, tmp_path: Path) -> None:
+    """The second file cannot be read, then the folder cannot be made."""
+    places = keep_kernels(project, tmp_path, board(CARD))
+    (tmp_path / project.runs[1].file).unlink()
+    with pytest.raises(ArtifactError, match="scale_8.xclbin is missing"):
+        keep_kernels(project, tmp_path, board(CARD))
+    link(tmp_path, project.runs[1])
+    (tmp_path / "xclbins.new").write_text("in the way")
+    with pytest.raises(ArtifactError, match=r"cannot remove \S+xclbins.new: Not a directory"):
+        keep_kernels(project, tmp_path, board(CARD))
+    assert sorted((tmp_path / "xclbins").iterdir()) == sorted(places)
+
+
 def test_one_that_is_missing(project: Project, tmp_path: Path) -> None:
     (tmp_path / "work" / "scale_8.xclbin").unlink()
     message = (

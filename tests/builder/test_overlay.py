@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fpga_rt.arch.boards import board
-from fpga_rt.builder import overlay
+from fpga_rt.builder import folder as folders
 from fpga_rt.builder.folder import write_file
 from fpga_rt.builder.overlay import export, with_port_widths
 from fpga_rt.builder.results import collect
@@ -100,7 +100,7 @@ def test_a_failed_export_leaves_the_earlier_one(
 
     rename = Path.rename
     with monkeypatch.context() as patch:
-        patch.setattr(overlay, "write_file", full)
+        patch.setattr(folders, "write_file", full)
         with pytest.raises(ArtifactError, match="no space"):
             export(results, tmp_path / "overlay", "now", "<hwh/>")
     with monkeypatch.context() as patch:
