@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.floorplan import Partition
+from fpga_rt.builder.card_platform import check_platform
 from fpga_rt.errors import DeviceError, PlanningError
 from fpga_rt.modules.module import Module
 from fpga_rt.modules.registry import modules as installed
@@ -36,7 +37,9 @@ class Choice:
         return tuple(found[name] for name in sorted(found))
 
 
-def choose(board: Board, wanted: Sequence[str] = (), initial: Sequence[str] = ()) -> Choice:
+def choose(
+    board: Board, wanted: Sequence[str] = (), initial: Sequence[str] = (), platform: str = ""
+) -> Choice:
     """Return what to build.
 
     Args:
@@ -46,11 +49,15 @@ def choose(board: Board, wanted: Sequence[str] = (), initial: Sequence[str] = ()
         initial: `MODULE@PARTITION`; for a partition that is not named it is the installed module
             that fills it most, as the vendor advises to begin with the hardest (UG909, Building Up
             Implementation Requirements).
+        platform: that the kernels of a card are linked with; "" for the one that is known of it.
 
     Raises:
-        PlanningError: a module is unknown, or does not fit where it is wanted.
+        PlanningError: a module is unknown, or does not fit where it is wanted; or the platform is
+            none of the board's card.
         DeviceError: the board has no such partition.
     """
+    if platform:
+        check_platform(platform, board)
     runs: dict[str, dict[str, Module]] = {p.name: {} for p in board.partitions}
     for text in wanted or [module.name for module in installed() if _places(board, module)]:
         name, _, place = text.partition("@")
@@ -63,7 +70,7 @@ def choose(board: Board, wanted: Sequence[str] = (), initial: Sequence[str] = ()
         (module,) = named([name])
         for partition in _asked(board, module, place):
             first[partition.name] = module
-    return Choice({name: tuple(found.values()) for name, found in runs.items()}, first)
+    return Choice({name: tuple(found.values()) for name, found in runs.items()}, first, platform)
 
 
 def _largest(board: Board, partition: Partition) -> Module:

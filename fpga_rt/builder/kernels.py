@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fpga_rt.arch.boards import Board
+from fpga_rt.builder.card_platform import card_model, is_of_card
 from fpga_rt.builder.folder import replace_folder
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.device.xrt.xclbin import parse
@@ -43,11 +44,10 @@ def _xclbin(run: Run, folder: Path, board: Board) -> bytes:
             " them again, they go on where they stopped"
         ) from error
     content = parse(data, str(path))
-    model = board.device.name.removeprefix("xc")
-    if model not in content.card.split("_"):
+    if not is_of_card(content.platform, board):
         raise ArtifactError(
             f"{path} was linked for platform {content.platform}, expected one of {board.name}, with"
-            f" {model} in its name; write the project again with --platform of the card"
+            f" {card_model(board)} in its name; write the project again with --platform of the card"
         )
     if not content.bitstream:
         raise ArtifactError(

@@ -172,8 +172,8 @@ def _project(target: Board, arguments: argparse.Namespace) -> Project:
     from fpga_rt.builder.registry import builder
 
     make = builder(_TOOL)
-    choice = choose(target, _wanted(target, arguments.modules), arguments.initial)
-    choice = replace(choice, platform=arguments.platform or "")
+    wanted = _wanted(target, arguments.modules)
+    choice = choose(target, wanted, arguments.initial, arguments.platform or "")
     chosen = {module for modules in choice.runs.values() for module in modules}
     count = len(chosen) if _is_card(target) else len(choice.modules)
     print(f"making Verilog of the static region and {count} modules: minutes", file=sys.stderr)

@@ -70,3 +70,43 @@ def test_refusals(wanted: str, family: type[FpgaRtError], message: str) -> None:
         choose(PYNQ, [wanted])
     with pytest.raises(family, match=re.escape(message)):
         choose(PYNQ, ["add_8"], [wanted])
+
+
+CARD = board("alveo-u200-xrt")
+
+
+@pytest.mark.parametrize(
+    "platform",
+    [
+        "",
+        "xilinx_u200_gen3x16_xdma_1_202110_1",
+        "/opt/xilinx/platforms/xilinx_u200_gen3x16_xdma_2/xilinx_u200_gen3x16_xdma_2.xpfm",
+        "my_u200",
+    ],
+)
+def test_platforms_of_a_card(platform: str) -> None:
+    assert choose(CARD, ["add_8"], platform=platform).platform == platform
+
+
+@pytest.mark.parametrize(
+    "platform", ["my u200", "u200}", "-u200", "u200;exit", "[exit]_u200", "ü_u200"]
+)
+def test_what_is_no_name_of_a_platform(platform: str) -> None:
+    with pytest.raises(PlanningError) as error:
+        choose(CARD, ["add_8"], platform=platform)
+    assert str(error.value) == (
+        f"got platform {platform!r}, expected a name of letters, digits and _ . + - or the path of"
+        " an .xpfm of these; `platforminfo --list` says which are installed"
+    )
+
+
+@pytest.mark.parametrize(
+    "platform", ["xilinx_u250_gen3x16_xdma_4_1_202210_1", "u2000", "/u200/xilinx_u250.xpfm"]
+)
+def test_a_platform_of_another_card(platform: str) -> None:
+    with pytest.raises(PlanningError) as error:
+        choose(CARD, ["add_8"], platform=platform)
+    assert str(error.value) == (
+        f"got platform {platform}, expected one of alveo-u200-xrt, with u200 in its name;"
+        " `platforminfo --list` says which are installed"
+    )

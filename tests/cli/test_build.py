@@ -245,9 +245,9 @@ def test_what_would_change_nothing_is_refused(
 
 def test_kernels_of_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "out"
-    words = ["build", "add_8", "--board", CARD, "-o", str(folder), "--platform", "mine"]
+    words = ["build", "add_8", "--board", CARD, "-o", str(folder), "--platform", "my_u200"]
     assert main(words) == 0
-    assert ASKED[0][1].platform == "mine"
+    assert ASKED[0][1].platform == "my_u200"
     assert capsys.readouterr().out == (
         "alveo-u200-xrt (xcu200), compute clock 250.00 MHz\n"
         f"  static region  sources {SOURCE:08x}\n"
@@ -269,6 +269,17 @@ def test_kernels_of_a_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
         "xclbins": [str(folder / "xclbins" / "add_8.xclbin")]
     }
     assert main(["build", "--import", "-o", str(folder), "--root", str(tmp_path / "r")]) == 2
+
+
+def test_a_platform_of_another_card_is_refused_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["build", "add_8", "--board", CARD, "-o", str(tmp_path / "out"), "--platform"]
+    assert main([*words, "xilinx_u250_x"]) == 5
+    (error,) = capsys.readouterr().err.splitlines()
+    assert error.startswith("fpga-rt: error: got platform xilinx_u250_x, expected one of alveo-")
+    assert ASKED == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_run_or_import(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
