@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.builder.card_platform import card_model, is_of_card
 from fpga_rt.builder.folder import replace_folder
+from fpga_rt.builder.kernel_clock import data_clock_mhz
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.device.xrt.xclbin import parse
 from fpga_rt.errors import ArtifactError
@@ -15,22 +17,41 @@ FOLDER = "xclbins"
 """In a project's folder, what a machine with the card needs of it."""
 
 
-def keep_kernels(project: Project, folder: Path, board: Board) -> tuple[Path, ...]:
+@dataclass(frozen=True)
+class Kept:
+    """An xclbin that was looked at and copied.
+
+    Attributes:
+        module: in the kernel.
+        path: of the copy.
+        data_clock_mhz: what the file says of its clock; None where it says nothing.
+    """
+
+    module: str
+    path: Path
+    data_clock_mhz: int | None
+
+
+def keep_kernels(project: Project, folder: Path, board: Board) -> tuple[Kept, ...]:
     """Copy what a project's tools have linked to `FOLDER`, each file named after its module.
 
     The folder is replaced as a whole: a kernel of another static region would be taken for one of
     this project's. Where something fails it stays as it was.
 
     Returns:
-        the copies.
+        what was copied, in the order of the project's runs.
 
     Raises:
         ArtifactError: one is missing, is no xclbin, has no bitstream, is for another card, or
             cannot be written.
     """
-    found = {Path(f"{run.module}.xclbin"): _xclbin(run, folder, board) for run in project.runs}
-    replace_folder(folder / FOLDER, found)
-    return tuple(folder / FOLDER / name for name in found)
+    found = {run.module: _xclbin(run, folder, board) for run in project.runs}
+    kept = [
+        Kept(name, folder / FOLDER / f"{name}.xclbin", data_clock_mhz(data, f"{name}.xclbin"))
+        for name, data in found.items()
+    ]
+    replace_folder(folder / FOLDER, {Path(k.path.name): found[k.module] for k in kept})
+    return tuple(kept)
 
 
 def _xclbin(run: Run, folder: Path, board: Board) -> bytes:

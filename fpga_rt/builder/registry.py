@@ -11,10 +11,10 @@ from fpga_rt.builder.project import Project
 from fpga_rt.errors import ToolchainError
 
 GROUP = "fpga_rt.builders"
-"""Entry points: the name is a tool's, the value makes a project for it from a board and a choice of
-modules."""
+"""Entry points: the name is a tool's, the value makes a project for it."""
 
-Builder = Callable[[Board, Choice], Project]
+Builder = Callable[[Board, Choice, Callable[[str], None]], Project]
+"""Takes a board, a choice of modules, and what it tells that it begins with what takes long."""
 
 
 def builder(tool: str) -> Builder:

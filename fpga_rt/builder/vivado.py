@@ -11,30 +11,42 @@ from pathlib import Path
 from fpga_rt.builder.project import Project
 from fpga_rt.errors import ToolchainError
 
-PROGRAM = "vivado"
+PROGRAM, LINKER = "vivado", "v++"
 LOG = "vivado.log"
 _PROGRESS = "fpga_rt: "
 _LAST_LINES = 5
 
 
-def find(program: str | None = None) -> str:
+def find(program: str | None = None, *, for_kernels: bool = False) -> str:
     """Return the path of the vendor's program: `program`, or the one on PATH.
 
     It asks for no project, so that it can be asked before the minutes that one takes.
 
+    Args:
+        program: its name or path.
+        for_kernels: whether it runs the linker of kernels, so that this has to be on PATH too.
+
     Raises:
-        ToolchainError: it is not there.
+        ToolchainError: one of them is not there.
     """
     found = shutil.which(program or PROGRAM)
     if found is None:
         where = f"{program} cannot be run" if program else f"{PROGRAM} is not on PATH"
-        raise ToolchainError(
-            f"{where}: install Vivado with the board's device family (its free edition has it) and"
-            " source its settings64.sh, or name it with --vivado; or build without --run, run the"
-            " command that this prints where Vivado is installed, and take over the results with"
-            " `fpga-rt build --import`"
-        )
+        raise _missing(where, ", or name it with --vivado", for_kernels=for_kernels)
+    if for_kernels and shutil.which(LINKER) is None:
+        raise _missing(f"{LINKER} is not on PATH", "", for_kernels=for_kernels)
     return found
+
+
+def _missing(where: str, or_else: str, *, for_kernels: bool) -> ToolchainError:
+    suite, what = "Vivado", "Vivado with the board's device family (its free edition has it)"
+    if for_kernels:
+        suite, what = "Vitis", "the card's platform and Vitis, which has vivado and v++,"
+    return ToolchainError(
+        f"{where}: install {what} and source its settings64.sh{or_else}; or build without --run,"
+        f" run the command that this prints where {suite} is installed, and take over the results"
+        " with `fpga-rt build --import`"
+    )
 
 
 def run(project: Project, folder: Path, program: str, say: Callable[[str], None]) -> None:

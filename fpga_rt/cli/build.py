@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fpga_rt.arch.boards import Board, board
+from fpga_rt.cli.numbers import number
 from fpga_rt.cli.options import DEFAULT_BOARD
 
 if TYPE_CHECKING:
@@ -23,23 +24,22 @@ _CARD_PORT = "xclbin"
 """Of boards that XRT swaps."""
 _PROCESSOR_MHZ = 1000
 """Of the PLL that the processors divide for the clock of the logic."""
+_MOST_MHZ = 1000
 
 
-def clock(text: str) -> int:
-    """Return a period in picoseconds from a frequency in MHz that the processor can make.
+def _clock_ps(mhz: float, target: Board) -> int:
+    """Return a period in picoseconds: a processor divides for it, a card's linker takes any.
 
     Raises:
-        ArgumentTypeError: it is none.
+        ArgumentTypeError: the processor cannot make it.
     """
-    try:
-        mhz = float(text)
-        divisor = round(_PROCESSOR_MHZ / mhz)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        mhz, divisor = 0.0, 0
-    if divisor < 1 or abs(_PROCESSOR_MHZ / divisor - mhz) > mhz / 1000:
+    if _is_card(target):
+        return round(1e6 / mhz)
+    divisor = max(round(_PROCESSOR_MHZ / mhz), 1)
+    if abs(_PROCESSOR_MHZ / divisor - mhz) > mhz / 1000:
         raise argparse.ArgumentTypeError(
-            f"got {text!r}, expected MHz that the processor makes of {_PROCESSOR_MHZ}: 142.86, 125,"
-            " 111.11, 100 ..."
+            f"got --clock {mhz:g}, expected MHz that the processor of {target.name} makes of"
+            f" {_PROCESSOR_MHZ}: 142.86, 125, 111.11, 100 ..."
         )
     return divisor * 1_000_000 // _PROCESSOR_MHZ
 
@@ -62,8 +62,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " fills it most, by default",
     )  # fmt: skip
     parser.add_argument(
-        "--clock", type=clock, metavar="MHZ",
-        help="compute clock, when that of the board cannot be met: 1000 MHz over a whole number",
+        "--clock", type=number("MHz from 1 to 1000", lambda mhz: 1 <= mhz <= _MOST_MHZ),
+        metavar="MHZ",
+        help="compute clock, when that of the board cannot be met: 1000 MHz over a whole number,"
+        " any for an Alveo card",
     )  # fmt: skip
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--run", action="store_true", help="run the tool, and import the results")
@@ -104,9 +106,12 @@ def run(arguments: argparse.Namespace) -> None:
         _refuse(arguments, project.is_of_kernels)
         _take(project, folder, arguments)
         return
-    target = _board(arguments.board or DEFAULT_BOARD, arguments.clock)
-    _refuse(arguments, _is_card(target))
-    program = vivado.find(arguments.vivado) if arguments.run else ""
+    target = board(arguments.board or DEFAULT_BOARD)
+    if arguments.clock is not None:
+        target = replace(target, clock_ps=_clock_ps(arguments.clock, target))
+    is_card = _is_card(target)
+    _refuse(arguments, is_card)
+    program = vivado.find(arguments.vivado, for_kernels=is_card) if arguments.run else ""
     project = _project(target, arguments)
     projects.write(project, folder)
     if arguments.json and not arguments.run:
@@ -114,7 +119,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif not arguments.json:
         _describe(project, folder, arguments)
     if arguments.run:
-        vivado.run(project, folder, program, lambda line: print(line, file=sys.stderr))
+        vivado.run(project, folder, program, _say)
         _take(project, folder, arguments)
 
 
@@ -174,15 +179,11 @@ def _project(target: Board, arguments: argparse.Namespace) -> Project:
     make = builder(_TOOL)
     wanted = _wanted(target, arguments.modules)
     choice = choose(target, wanted, arguments.initial, arguments.platform or "")
-    chosen = {module for modules in choice.runs.values() for module in modules}
-    count = len(chosen) if _is_card(target) else len(choice.modules)
-    print(f"making Verilog of the static region and {count} modules: minutes", file=sys.stderr)
-    return make(target, choice)
+    return make(target, choice, _say)
 
 
-def _board(name: str, clock_ps: int | None) -> Board:
-    found = board(name)
-    return found if clock_ps is None else replace(found, clock_ps=clock_ps)
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _wanted(target: Board, arguments: Sequence[str]) -> list[str]:
@@ -230,7 +231,7 @@ def _print(content: Mapping[str, object]) -> None:
 
 def _take(project: Project, folder: Path, arguments: argparse.Namespace) -> None:
     """Take over what the tool has built, and say what became of it."""
-    target = _board(project.board, project.clock_ps)
+    target = replace(board(project.board), clock_ps=project.clock_ps)
     take = _take_kernels if project.is_of_kernels else _take_partials
     results, lines = take(project, folder, target, arguments)
     if arguments.json:
@@ -247,10 +248,24 @@ def _take_kernels(
     from fpga_rt.builder.kernels import keep_kernels
 
     kept = keep_kernels(project, folder, target)
-    place = kept[0].parent
-    return {"xclbins": [str(path) for path in kept]}, (
-        f"verified: {len(kept)} xclbins",
-        f"written: {place}, the folder for `--device xrt --xclbins`",
+    clocks = {kernel.module: kernel.data_clock_mhz for kernel in kept}
+    return {"xclbins": [str(kernel.path) for kernel in kept], "data_clock_mhz": clocks}, (
+        f"verified: {len(kept)} {'xclbin' if len(kept) == 1 else 'xclbins'}",
+        f"data clock: {_clocks_text(clocks, 1e6 / project.clock_ps)}",
+        f"written: {kept[0].path.parent}, the folder for `--device xrt --xclbins`",
+    )
+
+
+def _clocks_text(clocks: Mapping[str, int | None], asked_mhz: float) -> str:
+    """Return what xclbins say of their clocks, in whole MHz, beside what was asked for."""
+    if all(mhz is not None and abs(mhz - asked_mhz) < 1 for mhz in clocks.values()):
+        return f"{asked_mhz:.2f} MHz, as asked for"
+    each = [
+        f"{name} {'not stated' if mhz is None else f'{mhz} MHz'}" for name, mhz in clocks.items()
+    ]
+    return (
+        f"{', '.join(each)}; {asked_mhz:.2f} MHz was asked for, and predictions are for that: see"
+        " what v++ says of clocks in the log"
     )
 
 

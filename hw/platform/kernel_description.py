@@ -57,12 +57,17 @@ def kernel_xml() -> str:
     )
 
 
-def link_configuration(bank: str, clock_ps: int) -> str:
+def frequency_hz(clock_ps: int) -> int:
+    """Return the frequency that the tools are told, from a period in picoseconds."""
+    return 10**12 // clock_ps
+
+
+def link_configuration(bank: str, clock_hz: int) -> str:
     """Return what `v++ --link --config` reads: one unit, its memory and its clock.
 
     Args:
         bank: the memory, as `DDR[1]`.
-        clock_ps: period of the compute clock.
+        clock_hz: frequency of the compute clock.
     """
     unit = f"{KERNEL_NAME}_1"
     return (
@@ -71,7 +76,7 @@ def link_configuration(bank: str, clock_ps: int) -> str:
         f"sp={unit}.{MEMORY_PORT}:{bank}\n"
         "\n"
         "[clock]\n"
-        f"freqHz={10**12 // clock_ps}:{unit}\n"
+        f"freqHz={clock_hz}:{unit}\n"
     )
 
 

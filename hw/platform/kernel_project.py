@@ -15,6 +15,7 @@ from hw.platform.kernel_description import (
     LIBRARY,
     MEMORY_PORT,
     VENDOR,
+    frequency_hz,
     kernel_xml,
     link_configuration,
     register_entries,
@@ -23,23 +24,32 @@ from hw.platform.kernel_logic import KernelLogic
 from hw.platform.kernel_top import LOGIC, kernel_top
 from hw.platform.project_parts import (
     COMMAND,
-    TOOL,
     TOOL_VERSION,
+    Announce,
+    announce_verilog,
     digest,
     flow_files,
     module_file,
     module_verilog,
     plan_text,
+    unheard,
 )
 from hw.verilog import to_verilog
 
+_TOOL = "Vitis"
+"""It brings a Vivado of its version, which runs the script and then the linker."""
 _LOGIC_FILE, _TOP_FILE = "rtl/kernel_logic.v", "rtl/fpga_rt.v"
 _XML, _LINK = "kernel.xml", "link.cfg"
 _ID_DIGITS, _SOURCE_DIGITS, _NAME_DIGITS = 16, 8, 12
 
 
-def kernel_project(board: Board, choice: Choice) -> Project:
+def kernel_project(board: Board, choice: Choice, announce: Announce = unheard) -> Project:
     """Return the project that builds an xclbin for every module of a choice.
+
+    Args:
+        board: what it is for.
+        choice: what is built, and what it is linked with.
+        announce: is told what takes long.
 
     Raises:
         ToolchainError: Yosys is missing or fails, or a module has no gateware.
@@ -47,6 +57,7 @@ def kernel_project(board: Board, choice: Choice) -> Project:
     card = CARDS[board.name]
     (partition,) = board.partitions
     chosen = choice.runs[partition.name]
+    announce_verilog(announce, len(chosen))
     logic = KernelLogic(board)
     verilog = to_verilog(logic, LOGIC)
     static_id = int(digest(verilog)[:_ID_DIGITS], 16)
@@ -54,7 +65,7 @@ def kernel_project(board: Board, choice: Choice) -> Project:
         _LOGIC_FILE: verilog,
         _TOP_FILE: kernel_top(logic, static_id),
         _XML: kernel_xml(),
-        _LINK: link_configuration(card.bank, board.clock_ps),
+        _LINK: link_configuration(card.bank, frequency_hz(board.clock_ps)),
         **flow_files("kernel.tcl"),
     }
     modules = {module.name: module_verilog(module) for module in chosen}
@@ -68,7 +79,7 @@ def kernel_project(board: Board, choice: Choice) -> Project:
         board=board.name,
         clock_ps=board.clock_ps,
         part=card.part,
-        tool=TOOL,
+        tool=_TOOL,
         tool_version=TOOL_VERSION,
         command=COMMAND,
         source_id=static_id >> 4 * (_ID_DIGITS - _SOURCE_DIGITS),
@@ -97,7 +108,7 @@ def _plan(
         "part": card.part,
         "tool_version": TOOL_VERSION,
         "platform": platform,
-        "frequency_hz": 10**12 // board.clock_ps,
+        "frequency_hz": frequency_hz(board.clock_ps),
         "kernel": {
             "name": KERNEL_NAME,
             "vendor": VENDOR,
@@ -122,15 +133,16 @@ def _plan(
 
 
 def _readme(board: Board, project: Project, platform: str) -> str:
+    modules = ", ".join(run.module for run in project.runs)
     return f"""# {board.title}: kernels of fpga_rt
 
-Written by `fpga-rt build`. Needs Vitis {project.tool_version} or newer (its `settings64.sh` puts
-`vivado` and `v++` on PATH) and the development package of platform {platform};
-this flow has not been run by the project itself.
+Written by `fpga-rt build`. Needs {project.tool} {project.tool_version} or newer (its
+`settings64.sh` puts `vivado` and `v++` on PATH) and the development package of platform
+{platform}; this flow has not been run by the project itself.
 
     {" ".join(project.command)}
 
-It packages and links {len(project.runs)} kernels, each of them the static region and a module.
+It packages and links a kernel for each module, the static region with it inside: {modules}.
 What exists is not made again, so it goes on where it was stopped. One stage at a time:
 `-tclargs package` or `link`.
 

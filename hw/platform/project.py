@@ -19,12 +19,15 @@ from hw.platform.project_parts import (
     COMMAND,
     TOOL,
     TOOL_VERSION,
+    Announce,
+    announce_verilog,
     black_box,
     digest,
     flow_files,
     module_file,
     module_verilog,
     plan_text,
+    unheard,
 )
 from hw.platform.target import ULTRA, Target, target
 from hw.static_region.feature_memory import BANKS
@@ -41,8 +44,13 @@ _CLOCKS, _PARTITIONS = "constraints/clocks.xdc", "constraints/partitions.xdc"
 _CROSSINGS, _MODULE_CLOCK = "constraints/crossings.xdc", "constraints/module.xdc"
 
 
-def vivado_project(board: Board, choice: Choice) -> Project:
+def vivado_project(board: Board, choice: Choice, announce: Announce = unheard) -> Project:
     """Return the project that builds every bitstream of a choice.
+
+    Args:
+        board: what it is for.
+        choice: what is built.
+        announce: is told what takes long.
 
     Raises:
         ToolchainError: nothing is known of the board for the tool, Yosys is missing or fails, or a
@@ -50,8 +58,9 @@ def vivado_project(board: Board, choice: Choice) -> Project:
         PlanningError: its floorplan cannot be built.
     """
     if board.name in CARDS:
-        return kernel_project(board, choice)
+        return kernel_project(board, choice, announce)
     chip = target(board)
+    announce_verilog(announce, len(choice.modules))
     logic = _with_memory_style(to_verilog(BoardLogic(board, chip), _LOGIC), chip.feature_memory)
     hierarchy = Hierarchy(logic, _LOGIC)
     files = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fpga_rt.contract.boundary import BOUNDARY, Direction
@@ -14,7 +14,19 @@ from hw.verilog import to_verilog
 
 TOOL, TOOL_VERSION = "Vivado", "2022.1"
 COMMAND = ("vivado", "-mode", "batch", "-nojournal", "-source", "build.tcl")
+Announce = Callable[[str], None]
+"""Takes a line before what takes long, and after what can be refused at once."""
 _FLOW = Path(__file__).with_name("flow")
+
+
+def unheard(_: str) -> None:
+    """Announce nothing."""
+
+
+def announce_verilog(announce: Announce, modules: int) -> None:
+    """Tell that Verilog is made of the static region and of a number of modules."""
+    noun = "module" if modules == 1 else "modules"
+    announce(f"making Verilog of the static region and {modules} {noun}: minutes")
 
 
 def flow_files(flow: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fpga_rt.arch.boards import Board
+from fpga_rt.arch.boards import board as known
 from fpga_rt.errors import PlanningError, ToolchainError
 from hw.platform import clocking
 from hw.platform.card import CARDS
@@ -73,8 +74,7 @@ def target(board: Board) -> Target:
     if board.name not in _TARGETS:
         raise ToolchainError(
             f"no bitstreams can be built for {board.name}: expected one of"
-            f" {', '.join(sorted({*_TARGETS, *CARDS}))}; add its processor and part to"
-            " hw/platform/target.py"
+            f" {', '.join(sorted({*_TARGETS, *CARDS}))}; {_remedy(board)}"
         )
     if board.estimate:
         names = ", ".join(p.name for p in board.partitions if p.is_estimate)
@@ -88,3 +88,11 @@ def target(board: Board) -> Target:
             f" {MEMORY_PORTS - 1}, since each needs a memory port of the processor; merge some"
         )
     return _TARGETS[board.name]
+
+
+def _remedy(board: Board) -> str:
+    """Return what to do about a board that no bitstreams can be built for."""
+    same = [name for name in CARDS if known(name).device.name == board.device.name]
+    if same:
+        return f"for this card with all of it swapped by XRT take --board {same[0]}"
+    return "add its processor and part to hw/platform/target.py"

@@ -11,6 +11,7 @@ from fpga_rt.bitstream.locate import partition_of
 from fpga_rt.builder.folder import write
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.modules.registry import named
+from tests.builder.clock_section import DATA, topology, with_clocks
 from tests.hw.platform.vivado_model.write_bitstream import full, partial
 from tests.standin.xrt import PLATFORM, xclbin
 
@@ -63,17 +64,19 @@ def kernels_of() -> Project:
         base="",
         blanks={},
         implementation_id="",
+        tool="Vitis",
         runs=(Run("user", "add_8", module.module_id, "work/add_8.xclbin"),),
     )
 
 
-def link(folder: Path, run: Run, platform: str = PLATFORM) -> Path:
-    """Write an xclbin as the linker would; return its path."""
+def link(folder: Path, run: Run, platform: str = PLATFORM, mhz: int | None = None) -> Path:
+    """Write an xclbin as the linker would, with a data clock or none; return its path."""
     target = board(CARD)
     stream = simulation_bitstream(target.device, target.partitions[0], run.module_id)
     path = folder / run.file
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(xclbin(stream, platform))
+    data = xclbin(stream, platform)
+    path.write_bytes(data if mhz is None else with_clocks(data, topology((mhz, DATA))))
     return path
 
 

@@ -14,6 +14,7 @@ from fpga_rt.builder.kernels import keep_kernels
 from fpga_rt.builder.project import Project, Run
 from fpga_rt.errors import ArtifactError
 from fpga_rt.modules.registry import named
+from tests.builder.clock_section import DATA, KERNEL, SYSTEM, topology, with_clocks
 from tests.builder.made import CARD, kernels_of, link
 from tests.standin.xrt import xclbin
 
@@ -33,24 +34,25 @@ def project(tmp_path: Path) -> Project:
 
 def test_each_is_named_after_its_module(project: Project, tmp_path: Path) -> None:
     assert project.is_of_kernels
-    places = keep_kernels(project, tmp_path, board(CARD))
-    assert [path.relative_to(tmp_path) for path in places] == [
+    kept = keep_kernels(project, tmp_path, board(CARD))
+    assert [kernel.path.relative_to(tmp_path) for kernel in kept] == [
         Path("xclbins/add_8.xclbin"), Path("xclbins/scale_8.xclbin"),
     ]  # fmt: skip
-    for run, place in zip(project.runs, places, strict=True):
-        assert place.read_bytes() == (tmp_path / run.file).read_bytes()
+    assert [kernel.module for kernel in kept] == ["add_8", "scale_8"]
+    for run, kernel in zip(project.runs, kept, strict=True):
+        assert kernel.path.read_bytes() == (tmp_path / run.file).read_bytes()
 
 
 def test_nothing_of_an_earlier_import_stays(project: Project, tmp_path: Path) -> None:
     keep_kernels(project, tmp_path, board(CARD))
     fewer = replace(project, runs=project.runs[1:])
-    (place,) = keep_kernels(fewer, tmp_path, board(CARD))
-    assert list((tmp_path / "xclbins").iterdir()) == [place]
+    (kernel,) = keep_kernels(fewer, tmp_path, board(CARD))
+    assert list((tmp_path / "xclbins").iterdir()) == [kernel.path]
 
 
 def test_a_failed_import_leaves_the_earlier_one(project: Project, tmp_path: Path) -> None:
     """The second file cannot be read, then the folder cannot be made."""
-    places = keep_kernels(project, tmp_path, board(CARD))
+    kept = keep_kernels(project, tmp_path, board(CARD))
     (tmp_path / project.runs[1].file).unlink()
     with pytest.raises(ArtifactError, match=r"scale_8\.xclbin is missing"):
         keep_kernels(project, tmp_path, board(CARD))
@@ -58,7 +60,7 @@ def test_a_failed_import_leaves_the_earlier_one(project: Project, tmp_path: Path
     (tmp_path / "xclbins.new").write_text("in the way")
     with pytest.raises(ArtifactError, match=r"cannot remove \S+xclbins.new: Not a directory"):
         keep_kernels(project, tmp_path, board(CARD))
-    assert sorted((tmp_path / "xclbins").iterdir()) == sorted(places)
+    assert sorted((tmp_path / "xclbins").iterdir()) == sorted(kernel.path for kernel in kept)
 
 
 def test_one_that_is_missing(project: Project, tmp_path: Path) -> None:
@@ -88,6 +90,42 @@ def test_one_without_a_bitstream(project: Project, tmp_path: Path) -> None:
 def test_one_that_is_none(project: Project, tmp_path: Path) -> None:
     (tmp_path / project.runs[1].file).write_bytes(b"a bitstream")
     refuse(project, tmp_path, "scale_8.xclbin is no xclbin (got b'a bitstr'")
+
+
+@pytest.mark.parametrize(
+    ("clocks", "mhz"),
+    [
+        ([(300, DATA), (500, KERNEL)], 300),
+        ([(450, SYSTEM), (500, KERNEL), (187, DATA)], 187),
+        ([(500, KERNEL)], None),
+        ([], None),
+    ],
+)
+def test_what_a_file_says_of_its_clock(
+    project: Project, tmp_path: Path, clocks: list[tuple[int, int]], mhz: int | None
+) -> None:
+    path = tmp_path / project.runs[1].file
+    path.write_bytes(with_clocks(path.read_bytes(), topology(*clocks)))
+    kept = keep_kernels(project, tmp_path, board(CARD))
+    assert [kernel.data_clock_mhz for kernel in kept] == [None, mhz]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            topology((300, DATA), (500, KERNEL))[:-1],
+            "clocks of 273 bytes, expected 274 for 2 clocks",
+        ),
+        (b"", "clocks of 0 bytes, expected 2 for 0 clocks"),
+    ],
+)
+def test_clocks_that_are_cut_short(
+    project: Project, tmp_path: Path, section: bytes, message: str
+) -> None:
+    path = tmp_path / project.runs[1].file
+    path.write_bytes(with_clocks(path.read_bytes(), section))
+    refuse(project, tmp_path, f"scale_8.xclbin: got a section of {message}; copy it again")
 
 
 def refuse(project: Project, folder: Path, message: str) -> None:

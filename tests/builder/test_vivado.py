@@ -14,8 +14,8 @@ from tests.builder.made import project_of
 PROJECT = project_of("pynq-z2")
 
 
-def tool(folder: Path, script: str) -> str:
-    path = folder / "vivado"
+def tool(folder: Path, script: str, name: str = "vivado") -> str:
+    path = folder / name
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return str(path)
@@ -38,6 +38,29 @@ def test_not_on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_not_where_it_was_said(tmp_path: Path) -> None:
     with pytest.raises(ToolchainError, match=r"/nowhere/vivado cannot be run: install Vivado"):
         find("/nowhere/vivado")
+
+
+def test_neither_vivado_nor_linker_of_kernels(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolchainError) as error:
+        find(for_kernels=True)
+    rest = (
+        "; or build without --run, run the command that this prints where Vitis is installed, and"
+        " take over the results with `fpga-rt build --import`"
+    )
+    install = (
+        "install the card's platform and Vitis, which has vivado and v++, and source its"
+        " settings64.sh"
+    )
+    assert str(error.value) == (f"vivado is not on PATH: {install}, or name it with --vivado{rest}")
+    program = tool(tmp_path, "exit 0")
+    with pytest.raises(ToolchainError) as error:
+        find(program, for_kernels=True)
+    assert str(error.value) == f"v++ is not on PATH: {install}{rest}"
+    tool(tmp_path, "exit 0", "v++")
+    assert find(for_kernels=True) == program
 
 
 def test_progress_and_log(tmp_path: Path) -> None:

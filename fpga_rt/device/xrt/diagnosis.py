@@ -17,6 +17,8 @@ _VENDOR = "0x10ee"
 """Xilinx, as PCI knows it."""
 _CLASS = 0x1200
 """PCI class of processing accelerators, which Alveo cards have."""
+_PORT, _EXAMPLE = "xclbin", "--board alveo-u200-xrt"
+"""What boards that XRT swaps have, and one of them."""
 
 
 def diagnose(board: Board, root: Path = Path("/")) -> Iterator[Finding]:
@@ -27,8 +29,9 @@ def diagnose(board: Board, root: Path = Path("/")) -> Iterator[Finding]:
         root: of the file system.
     """
     cards = sorted(_cards(root))
+    wanted = board.title if _PORT in board.ports else f"an Alveo card; name it with {_EXAMPLE}"
     yield Finding(
-        "cards", ", ".join(cards) or "no Alveo card", "" if cards else f"plug in {board.title}"
+        "cards", ", ".join(cards) or "no Alveo card", "" if cards else f"plug in {wanted}"
     )
     for driver in ("xocl", "xclmgmt"):
         version = root / "sys/module" / driver / "version"

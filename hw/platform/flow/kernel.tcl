@@ -91,10 +91,13 @@ proc fpga_rt::describe_registers {core} {
         [ipx::get_bus_interfaces $control -of_objects $core]
 }
 
-proc fpga_rt::stage_link {} {
+proc fpga_rt::check_link {} {
     if {[auto_execok v++] eq ""} {
         error "v++ is not on PATH: source settings64.sh of Vitis, which has this tool too"
     }
+}
+
+proc fpga_rt::stage_link {} {
     foreach module [modules] {
         make [path [of modules $module xclbin]] {
             run_linker $module $file

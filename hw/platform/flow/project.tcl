@@ -1,7 +1,7 @@
 # What every project has in common: its plan, its stages, and files that are made once.
 #
 # A flow beside this file says what the stages are (`fpga_rt::stages`, in order) and does each of
-# them (`fpga_rt::stage_NAME`).
+# them (`fpga_rt::stage_NAME`). What `fpga_rt::check_NAME` misses is told before any stage begins.
 
 namespace eval fpga_rt {
     variable plan
@@ -20,6 +20,11 @@ proc fpga_rt::build {folder the_plan wanted} {
     foreach stage $wanted {
         if {$stage ni $stages} {
             error "unknown stage '$stage', expected some of [join $stages]"
+        }
+    }
+    foreach stage $wanted {
+        if {[llength [info commands check_$stage]]} {
+            check_$stage
         }
     }
     foreach stage $wanted {

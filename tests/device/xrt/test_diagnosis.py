@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from fpga_rt.arch.boards import board
 from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.xrt.diagnosis import diagnose
 
 
-def found(root: Path) -> dict[str, Finding]:
-    return {f.subject: f for f in diagnose(board("alveo-u200-xrt"), root)}
+def found(root: Path, name: str = "alveo-u200-xrt") -> dict[str, Finding]:
+    return {f.subject: f for f in diagnose(board(name), root)}
 
 
 def test_a_machine_with_a_card_and_its_drivers(tmp_path: Path) -> None:
@@ -38,3 +40,10 @@ def test_a_machine_without(tmp_path: Path) -> None:
     assert findings["cards"].remedy == "plug in AMD Alveo U200 under XRT (estimate)"
     assert findings["driver xocl"].remedy == "modprobe xocl"
     assert findings["pyxrt"].remedy.startswith("install XRT for the card")
+
+
+@pytest.mark.parametrize("name", ["pynq-z2", "alveo-u200"])
+def test_a_board_that_xrt_does_not_swap(tmp_path: Path, name: str) -> None:
+    assert found(tmp_path, name)["cards"].remedy == (
+        "plug in an Alveo card; name it with --board alveo-u200-xrt"
+    )

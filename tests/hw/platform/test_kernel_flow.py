@@ -63,7 +63,9 @@ def kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Kernels:
         kernel_project, "module_verilog", lambda module: kept[f"rtl/modules/{module.name}.v"]
     )
     target = board(BOARD)
-    project = kernel_project.kernel_project(target, choose(target, MODULES))
+    heard: list[str] = []
+    project = kernel_project.kernel_project(target, choose(target, MODULES), heard.append)
+    assert heard == ["making Verilog of the static region and 2 modules: minutes"]
     folder = tmp_path / "project"
     write(project, folder)
     (folder / "netlist.tcl").write_text("cells {}")
@@ -86,8 +88,9 @@ def test_every_module_becomes_an_xclbin_that_the_device_takes(kernels: Kernels) 
     ran = kernels.model.run()
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.splitlines()[-1] == "fpga_rt: done"
-    places = keep_kernels(kernels.project, kernels.folder, board(BOARD))
-    assert [path.name for path in places] == ["scale_2.xclbin", "add_2.xclbin"]
+    kept = keep_kernels(kernels.project, kernels.folder, board(BOARD))
+    assert [kernel.path.name for kernel in kept] == ["scale_2.xclbin", "add_2.xclbin"]
+    assert [kernel.data_clock_mhz for kernel in kept] == [250, 250]
     for module in named(MODULES):
         found = XclbinFolder(kernels.folder / "xclbins").of(module.module_id)
         assert found.content.card == card_of(xrt.CARD_NAME)
@@ -146,6 +149,18 @@ def test_every_row_of_the_table_has_its_reference() -> None:
         ("flow.tcl", "-kernel_xml", "-kernel_doc", "package_xo has no option -kernel_doc:"),
         ("flow.tcl", "sdx_kernel true", "sdx_kernels true", "sdx_kernels is in no table"),
         ("flow.tcl", "set_property sdx_kernel true $core", "", "the core is no kernel"),
+        ("flow.tcl", "set_property sdx_kernel_type rtl $core", "", "sdx_kernel_type is not rtl"),
+        ("flow.tcl", "sdx_kernel_type rtl", "sdx_kernel_type hls", "sdx_kernel_type is not rtl"),
+        ("flow.tcl", "set_property supported_families {} $core", "", "supported_families is not"),
+        (
+            "flow.tcl", "set_property auto_family_support_level level_2 $core", "",
+            "auto_family_support_level is not set",
+        ),
+        (
+            "flow.tcl", "set_property value [of frequency_hz] $frequency", "",
+            "FREQ_HZ of ap_clk is missing or no number",
+        ),
+        ("plan.tcl", "frequency_hz 250000000", "frequency_hz 250MHz", "FREQ_HZ of ap_clk is"),
         ("flow.tcl", "    ipx::update_checksums $core\n", "", "the core has changed since"),
         ("flow.tcl", "    describe_clock $core\n", "", "interface s_axi_control has no clock"),
         ("flow.tcl", "    describe_registers $core\n", "", "s_axi_control has no memory map"),
@@ -161,6 +176,12 @@ def test_every_row_of_the_table_has_its_reference() -> None:
         ("link.cfg", "m_axi:DDR[1]", "m_axi:DDR", "ERROR: connectivity.sp"),
         ("link.cfg", "sp=fpga_rt_1", "sp=fpga_rt_2", "units ['fpga_rt_1', 'fpga_rt_2']"),
         ("link.cfg", "freqHz", "frequency", "settings [('clock', 'frequency')"),
+        ("link.cfg", "freqHz", "freqhz", "settings [('clock', 'freqhz')"),
+        ("kernel.xml", 'range="0x2000"', 'range="0x1000"', "another range than the IP, 8192"),
+        ("kernel.xml", 'offset="0x010"', 'offset="0x018"', "another offset than the IP, 16"),
+        ("kernel.xml", 'size="0x8"', 'size="0x4"', "another size than the IP, 8"),
+        ("plan.tcl", "memory_base 0x010", "memory_base 0x020", "another offset than the IP, 32"),
+        ("plan.tcl", "IP_ISR 0x00c", "IP_ISR 0x010", "register IP_ISR is not at 12"),
         ("plan.tcl", "0x018 32}", "0x2000 32}", "register kernel_id ends beyond the range"),
         ("plan.tcl", "range 0x2000", "range 0x4000", "is beyond the addresses of s_axi_control"),
         ("plan.tcl", "64 m_axi}", "64}", "no register is the pointer of m_axi"),
@@ -191,13 +212,16 @@ def test_a_platform_that_is_not_installed(kernels: Kernels) -> None:
 
 
 def test_no_linker(kernels: Kernels) -> None:
+    """It is missed before anything is packaged; packaging alone needs none."""
     (kernels.folder.parent / "tools" / "v++").unlink()
     ran = kernels.model.run()
     assert ran.returncode == 1
+    assert not (kernels.folder / "work").exists()
     assert ran.stderr == (
         "fpga_rt: error: v++ is not on PATH: source settings64.sh of Vitis, which has this tool"
         " too\n"
     )
+    assert kernels.model.run("package").returncode == 0
 
 
 def test_names_are_digests_of_sources(kernels: Kernels) -> None:
@@ -207,28 +231,38 @@ def test_names_are_digests_of_sources(kernels: Kernels) -> None:
     )
     assert f"64'h{kernels.project.source_id:08x}" in kernels.project.files["rtl/fpga_rt.v"]
     target = board(BOARD)
-    other = choose(target, MODULES)
-    other = type(other)(other.runs, other.initial, "xilinx_u200_gen3x16_xdma_1_202110_1")
+    other = choose(target, MODULES, platform="xilinx_u200_gen3x16_xdma_1_202110_1")
     again = kernel_project.kernel_project(target, other)
     assert {run.file for run in again.runs}.isdisjoint(run.file for run in kernels.project.runs)
     assert "platform xilinx_u200_gen3x16_xdma_1_202110_1\n" in again.files["plan.tcl"]
 
 
 def test_metadata_is_the_contract(kernels: Kernels) -> None:
-    """An independent reader of the XML finds what the host and the Verilog have."""
+    """An independent reader of the XML finds what the host and the Verilog have.
+
+    Arguments begin at 0x10 (UG1393, Control Requirements for XRT-Managed Kernels).
+    """
     kernel = ElementTree.fromstring(kernels.project.files["kernel.xml"]).find("kernel")
     assert kernel is not None
     assert kernel.attrib["name"] == KERNEL_NAME
     assert kernel.attrib["hwControlProtocol"] == "ap_ctrl_hs"
     ports = {port.attrib["name"]: port.attrib for port in kernel.iter("port")}
-    assert int(ports["s_axi_control"]["range"], 16) == RANGE_BYTES
-    assert ports["m_axi"]["dataWidth"] == "64"
+    found = re.findall(r"put \[(\d+):0\] (\w+),?$", kernels.project.files["rtl/fpga_rt.v"], re.M)
+    bits = {name: int(high) + 1 for high, name in found}
+    for name, port in ports.items():
+        assert {int(port["dataWidth"])} == {bits[f"{name}_wdata"], bits[f"{name}_rdata"]}
+    range_bytes = int(ports["s_axi_control"]["range"], 16)
+    assert range_bytes == RANGE_BYTES
+    assert range_bytes == 1 << bits["s_axi_control_awaddr"] == 1 << bits["s_axi_control_araddr"]
     (argument,) = kernel.iter("arg")
-    assert int(argument.attrib["offset"], 16) == KERNEL[argument.attrib["name"]].offset
+    assert int(argument.attrib["offset"], 16) == KERNEL[argument.attrib["name"]].offset == 0x10
     assert argument.attrib["port"] == "m_axi"
+    assert 8 * int(argument.attrib["size"], 16) == bits["m_axi_awaddr"] == bits["m_axi_araddr"]
 
 
 def test_the_read_me_names_the_command(kernels: Kernels) -> None:
     text = kernels.project.files["README.md"]
     assert "vivado -mode batch -nojournal -source build.tcl" in text
     assert CARDS[BOARD].platform in text
+    assert "Needs Vitis 2022.1 or newer" in text
+    assert "the static region with it inside: scale_2, add_2.\n" in text

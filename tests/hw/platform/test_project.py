@@ -6,8 +6,10 @@ import re
 
 import pytest
 
+from fpga_rt.arch.boards import board
+from fpga_rt.builder.choice import choose
 from fpga_rt.errors import ToolchainError
-from hw.platform.project import _with_memory_style
+from hw.platform.project import _with_memory_style, vivado_project
 from hw.platform.target import BLOCK, ULTRA
 from tests.hw.platform.conftest import Made
 
@@ -42,6 +44,14 @@ def test_banks_that_are_written_otherwise() -> None:
         "rtl/board_logic.v: got 7 banks of the feature memory, expected 8, each a `reg` of 64 bits"
         " with its zeros behind it; adapt hw.platform.project to how they are written"
     )
+
+
+def test_a_board_without_a_target_is_refused_before_what_takes_long() -> None:
+    target = board("alveo-u200")
+    heard: list[str] = []
+    with pytest.raises(ToolchainError, match="no bitstreams can be built for alveo-u200: expected"):
+        vivado_project(target, choose(target, ["add_2"]), heard.append)
+    assert heard == []
 
 
 def test_the_memory_is_what_the_board_has(made: Made) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from fpga_rt.arch.boards import board
 from fpga_rt.bitstream.build import simulation_bitstream
 from fpga_rt.modules.registry import modules
+from tests.builder.clock_section import DATA, KERNEL, topology, with_clocks
 from tests.standin.xrt import PLATFORM, xclbin
 
 OPTIONS = {
@@ -31,8 +32,15 @@ _FLAGS = {"--link"}
 SETTINGS = {
     ("connectivity", "nk"): (r"fpga_rt:1:(\w+)", "UG1393, --connectivity Options"),
     ("connectivity", "sp"): (r"(\w+)\.m_axi:DDR\[[0-3]\]", "UG1393, --connectivity Options"),
-    ("clock", "freqhz"): (r"\d{8,9}:(\w+)", "UG1393, --clock Options"),
+    ("clock", "freqHz"): (r"\d{8,9}:(\w+)", "UG1393, --clock Options"),
 }
+
+
+class _Settings(ConfigParser):
+    """Settings whose names are as they are written."""
+
+    def optionxform(self, optionstr: str) -> str:
+        return optionstr
 
 
 def main(arguments: list[str]) -> None:
@@ -53,17 +61,18 @@ def main(arguments: list[str]) -> None:
     installed = os.environ.get("FPGA_RT_PLATFORM", PLATFORM)
     if options["--platform"] != installed:
         sys.exit(f"ERROR: [v++ 60-1258] no valid platform {options['--platform']} was found")
-    _check_configuration(Path(options["--config"]))
+    mhz = _checked_mhz(Path(options["--config"]))
     (container,) = files
     found = _module(Path(container).read_text())
     target = board(name)
     stream = simulation_bitstream(target.device, target.partitions[0], found)
-    Path(options["--output"]).write_bytes(xclbin(stream, options["--platform"]))
+    data = with_clocks(xclbin(stream, options["--platform"]), topology((mhz, DATA), (500, KERNEL)))
+    Path(options["--output"]).write_bytes(data)
 
 
-def _check_configuration(path: Path) -> None:
-    """Refuse a setting that is in no table, and units of several names."""
-    parser = ConfigParser()
+def _checked_mhz(path: Path) -> int:
+    """Return the clock; refuse a setting that is in no table, and units of several names."""
+    parser = _Settings()
     parser.read_string(path.read_text())
     found = {(section, key) for section in parser.sections() for key in parser[section]}
     if found != SETTINGS.keys():
@@ -76,6 +85,7 @@ def _check_configuration(path: Path) -> None:
         units.add(matched[1])
     if len(units) != 1:
         sys.exit(f"ERROR: units {sorted(units)}, expected one")
+    return int(parser["clock"]["freqHz"].partition(":")[0]) // 10**6
 
 
 def _module(container: str) -> int:

@@ -205,8 +205,20 @@ proc model::do_ipx_check_integrity {options rest} {
     if {[dict get $core interfaces ap_clk reset] ne "ap_rst_n"} {
         error "model: the clock has no ASSOCIATED_RESET"
     }
-    if {![dict exists $core properties sdx_kernel]} {
-        error "model: the core is no kernel: sdx_kernel is not set"
+    foreach {property wanted} {sdx_kernel true sdx_kernel_type rtl} {
+        if {![dict exists $core properties $property] \
+                || [dict get $core properties $property] ne $wanted} {
+            error "model: the core is no kernel: $property is not $wanted"
+        }
+    }
+    foreach property {supported_families auto_family_support_level} {
+        if {![dict exists $core properties $property]} {
+            error "model: nothing says which families the core is for: $property is not set"
+        }
+    }
+    if {![dict exists $core parameters ap_clk:FREQ_HZ value] \
+            || ![string is integer -strict [dict get $core parameters ap_clk:FREQ_HZ value]]} {
+        error "model: FREQ_HZ of ap_clk is missing or no number"
     }
     if {[dict get $core interfaces m_axi address_bits] != 64} {
         error "model: m_axi has no 64-bit addresses"
@@ -231,12 +243,41 @@ proc model::check_map {map} {
             error "model: register $name ends beyond the range"
         }
     }
-    foreach {key parameter} [dict get $core parameters] {
-        if {[string match *:ASSOCIATED_BUSIF $key] && [dict get $parameter value] eq "m_axi"} {
-            return
+    foreach {name offset} {CTRL 0 GIER 4 IP_IER 8 IP_ISR 12} {
+        if {![dict exists $core maps $map registers $name] \
+                || [dict get $core maps $map registers $name address_offset] != $offset} {
+            error "model: register $name is not at $offset (UG1393, Control Requirements for XRT-Managed Kernels)"
+        }
+    }
+    pointer $core
+}
+
+# Return the register that holds the address for m_axi: a dictionary.
+proc model::pointer {component} {
+    foreach {key parameter} [dict get $component parameters] {
+        lassign [split $key :] map register name
+        if {$name eq "ASSOCIATED_BUSIF" && [dict get $parameter value] eq "m_axi"} {
+            return [dict get $component maps $map registers $register]
         }
     }
     error "model: no register is the pointer of m_axi"
+}
+
+# Compare what kernel.xml says of registers with those of the IP.
+proc model::check_kernel_xml {xml component} {
+    set map [dict get $component interfaces s_axi_control map]
+    set range [dict get $component maps $map range]
+    set pointer [pointer $component]
+    foreach {what pattern wanted} [list \
+            range {name="s_axi_control"[^>]*\mrange="(0x[0-9a-f]+)"} $range \
+            offset {<arg [^>]*port="m_axi"[^>]*\moffset="(0x[0-9a-f]+)"} \
+                [dict get $pointer address_offset] \
+            size {<arg [^>]*port="m_axi"[^>]*\msize="(0x[0-9a-f]+)"} \
+                [expr {[dict get $pointer size] / 8}]] {
+        if {![regexp $pattern $xml all got] || $got != $wanted} {
+            error "model: kernel.xml has another $what than the IP, $wanted"
+        }
+    }
 }
 
 proc model::do_ipx_save_core {options rest} {
@@ -265,6 +306,7 @@ proc model::do_package_xo {options rest} {
             error "model: kernel.xml has another $what than $text"
         }
     }
+    check_kernel_xml $xml $component
     set file [open [option $options -xo_path] w]
     puts $file [list kernel $name xml $xml sources [dict get $component sources]]
     close $file
