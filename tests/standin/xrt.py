@@ -1,16 +1,17 @@
 """A stand-in for XRT: what the device uses of pyxrt, and of the C library.
 
 Names, arguments and results are those of XRT's `pyxrt.pyi` and `xrt_kernel.h`; behind them is what
-`xrt_logic` or `xrt_rtl` has. What XRT refuses is refused: a load while a compute unit is open, an
-xclbin of another platform, registers of a unit that is not open or beyond its range. A load empties
-the card's memory, and makes every buffer object useless. The card's memory and the host's are
-apart: only `sync` moves data.
+`xrt_logic` or `xrt_rtl` has. What XRT refuses is refused: a load while a compute unit is open or a
+buffer object lives, an xclbin of another platform, registers of a unit that is not open or beyond
+its range. A load empties the card's memory. The card's memory and the host's are apart: only `sync`
+moves data.
 """
 
 from __future__ import annotations
 
 import ctypes
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import partial
@@ -40,6 +41,8 @@ BANK, BANK_ADDRESS = 2, 0x50_0000_0000
 """A bank beyond 32 bits, as a U200 has them."""
 NORMAL, TO_DEVICE, FROM_DEVICE = 0, 0, 1
 _BUSY = "load_xclbin: Device or resource busy"
+_ALLOCATED = "load_xclbin: Operation not permitted"
+"""The kernel's log says `pre-existing buffer allocations`."""
 
 
 class _Header(ctypes.LittleEndianStructure):
@@ -99,6 +102,7 @@ class Machine:
         loaded: UUIDs of the xclbins, in the order in which they were loaded.
         units: compute units that are open.
         moved: by how much buffer objects lie elsewhere than before.
+        objects: buffer objects that somebody refers to.
     """
 
     def __init__(
@@ -111,6 +115,7 @@ class Machine:
         self.loaded: list[UUID] = []
         self.units = 0
         self.moved = 0
+        self.objects: weakref.WeakSet[_BufferObject] = weakref.WeakSet()
         self._bank: Region | None = None
         self._kernel = make(target)
 
@@ -135,6 +140,8 @@ class Machine:
         """Put an xclbin into the User partition."""
         if self.units:
             raise RuntimeError(_BUSY)
+        if self.objects:
+            raise RuntimeError(_ALLOCATED)
         self.refuse("load")
         time.sleep(LOAD_S)
         if loaded.platform != PLATFORM:
@@ -228,7 +235,7 @@ class _BufferObject:
         self._machine = machine
         self._card = machine.bank(size)
         self._host = np.full(size, GARBAGE, np.uint8)
-        self._loads = len(machine.loaded)
+        machine.objects.add(self)
 
     def address(self) -> int:
         return self._card.base
@@ -245,14 +252,14 @@ class _BufferObject:
         return received
 
     def sync(self, direction: int, size: int, offset: int) -> None:
-        self._machine.refuse("sync")
-        if self._loads != len(self._machine.loaded):
-            raise RuntimeError("sync: Invalid argument")
-        there = slice(offset, offset + size)
+        machine, there = self._machine, slice(offset, offset + size)
+        host, card = self._host[there], self._card.data[there]
+        del self  # XRT's frames are in no traceback, and keep nothing alive
+        machine.refuse("sync")
         if direction == TO_DEVICE:
-            self._card.data[there] = self._host[there]
+            card[:] = host
         else:
-            self._host[there] = self._card.data[there]
+            host[:] = card
 
 
 def _pyxrt(machine: Machine) -> SimpleNamespace:

@@ -72,38 +72,54 @@ class Card:
     def load(self, file: XclbinFile) -> None:
         """Replace what is in the User partition; the content of the memory stays.
 
-        After a failure the static region that was there before is used again if XRT has left it.
+        Where XRT refuses the file, the static region that was there before is used again. There is
+        none where XRT has loaded it and what it holds is refused.
 
         Raises:
             ArtifactError: the file is of another card, or was replaced since it was looked at.
-            DeviceError: XRT does not load it.
+            DeviceError: XRT does not load it, or its kernel is of another version.
         """
         self.check(file)
         file.check()
+        with reported(f"read {file.path}"):
+            xclbin = self._library.pyxrt.xclbin(str(file.path))
+            file.check_uuid(UUID(str(xclbin.get_uuid().to_string())))
+        bank = _bank(xclbin, file)
         with self.memory.lock:
-            self._load(file)
+            self._load(xclbin, bank, file)
 
-    def _load(self, file: XclbinFile) -> None:
-        pyxrt = self._library.pyxrt
-        saved = self.memory.detach()
+    def _load(self, xclbin: Any, bank: int, file: XclbinFile) -> None:  # noqa: ANN401 - pyxrt's
+        self.memory.detach()
         self._close_registers()
         before, self._loaded = self._loaded, None
         try:
             with reported(f"load {file.path}"):
-                xclbin = pyxrt.xclbin(str(file.path))
                 uuid = UUID(str(self._device.load_xclbin(xclbin).to_string()))
-            self._use(uuid, _bank(xclbin, file), saved)
-        except DeviceError:
+        except Exception as error:  # whatever it was, the region that was there is of use
+            lost = self._return_to(before)
+            if lost is None:
+                raise
+            raise DeviceError(
+                f"{error}; nor is the static region that was there before: {lost}"
+            ) from error
+        self._use(uuid, bank)
+
+    def _return_to(self, before: tuple[UUID, int] | None) -> Exception | None:
+        """Use what was loaded before, if anything was, and return why it cannot be used."""
+        try:
             if before is not None:
-                self._use(*before, saved)
-            raise
+                self._use(*before)
+        except Exception as error:  # noqa: BLE001 - it must not hide why it came to this
+            return error
+        return None
 
     def close(self) -> None:
-        """Give the registers back; the xclbin stays on the card."""
+        """Give registers and memory back; the xclbin stays on the card."""
         self._close_registers()
+        self.memory.release()
 
-    def _use(self, uuid: UUID, bank: int, saved: Any) -> None:  # noqa: ANN401 - an array or None
-        base = self.memory.attach(self._device, bank, saved)
+    def _use(self, uuid: UUID, bank: int) -> None:
+        base = self.memory.attach(self._device, bank)
         registers = Registers(self._library.core, self._index, uuid, self._kernel)
         try:
             registers.locate(base)

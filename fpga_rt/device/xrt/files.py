@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from fpga_rt.device.xrt.xclbin import Xclbin, parse
 from fpga_rt.errors import ArtifactError, DeviceError
@@ -36,9 +37,21 @@ class XclbinFile:
             ArtifactError: it was replaced or removed.
         """
         if not self.is_intact():
-            raise ArtifactError(
-                f"{self.path} was replaced since it was staged; stage it again, or put it back"
-            )
+            raise self._replaced()
+
+    def check_uuid(self, uuid: UUID) -> None:
+        """Compare what XRT has read of the file with what was looked at.
+
+        Raises:
+            ArtifactError: it was replaced in between.
+        """
+        if uuid != self.content.uuid:
+            raise self._replaced()
+
+    def _replaced(self) -> ArtifactError:
+        return ArtifactError(
+            f"{self.path} was replaced since it was staged; stage it again, or put it back"
+        )
 
 
 def read(path: Path) -> XclbinFile:

@@ -3,10 +3,17 @@
 One buffer object holds all of them. Loading an xclbin may empty the banks, so what the device has
 there is read back before and written again afterwards. The object may lie elsewhere then: the
 addresses of buffers are those of the static region, to which the kernel adds where the object lies.
+
+XRT loads nothing while a buffer object lives. So `_object` is the only reference to it: a local
+variable would be another one in the traceback of an error, for as long as somebody keeps that.
+
+Ref: XRT, src/runtime_src/core/pcie/driver/linux/xocl/userpf/xocl_drm.c
+Document: xocl_check_topology (-EPERM, "pre-existing buffer allocations")
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from threading import RLock
 from typing import Any
 
@@ -42,9 +49,10 @@ class CardMemory:
         self._allocator = Allocator(Region("memory bank", DRAM_BASE, image))
         self._used_bytes = 0
         self._object: Any = None
+        self._saved: Bytes | None = None
 
-    def attach(self, device: Any, bank: int, saved: Bytes | None) -> int:  # noqa: ANN401
-        """Make the range on the card, with the content that `detach` returned.
+    def attach(self, device: Any, bank: int) -> int:  # noqa: ANN401
+        """Make the range on the card, with the content that `detach` saved.
 
         Returns:
             what is to be added, modulo 2**64, to the address of a buffer to get that on the card.
@@ -54,29 +62,48 @@ class CardMemory:
         """
         pyxrt = self._pyxrt
         with reported(f"allocate {self.size_bytes:,} bytes in memory bank {bank}"):
-            found = pyxrt.bo(device, self.size_bytes, pyxrt.bo.flags.normal, bank)
-            base = int(found.address())
+            self._object = pyxrt.bo(device, self.size_bytes, pyxrt.bo.flags.normal, bank)
+        with ExitStack() as undo:
+            undo.callback(self.release)
+            base = self._base()
+            if self._saved is not None:
+                self._send(self._saved, 0)
+            undo.pop_all()
+        self._saved = None
+        return (base - DRAM_BASE) % (1 << 64)
+
+    def detach(self) -> None:
+        """Save what the device has in the range for the next `attach`, and give the range up.
+
+        What a failed `attach` has left saved stays so.
+
+        Raises:
+            DeviceError: XRT cannot read it back; the range is kept.
+        """
+        if self._object is None:
+            return
+        if self._used_bytes:
+            self._saved = self._receive(0, self._used_bytes)
+        self.release()
+
+    def release(self) -> None:
+        """Give the range up with what is in it; again: harmless."""
+        self._object = None
+
+    def _base(self) -> int:
+        """Return where the range begins on the card.
+
+        Raises:
+            DeviceError: the kernel cannot reach it.
+        """
+        with reported("tell where a buffer object lies"):
+            base = int(self._there.address())
         if base % MEMORY_ALIGNMENT:
             raise DeviceError(
                 f"the card's memory begins at {base:#x}, expected a multiple of {MEMORY_ALIGNMENT}"
                 " as XRT allocates it; please report this"
             )
-        self._object = found
-        if saved is not None and len(saved):
-            self._send(saved, 0)
-        return (base - DRAM_BASE) % (1 << 64)
-
-    def detach(self) -> Bytes | None:
-        """Return what the device has in the range, and give the range up; None when it has none.
-
-        Raises:
-            DeviceError: XRT cannot read it back.
-        """
-        if self._object is None:
-            return None
-        saved = self._receive(0, self._used_bytes) if self._used_bytes else np.zeros(0, np.uint8)
-        self._object = None
-        return saved
+        return base
 
     def allocate(self, size_bytes: int) -> Buffer:
         """Return a zeroed buffer.
@@ -111,17 +138,15 @@ class CardMemory:
         direction = self._pyxrt.xclBOSyncDirection.XCL_BO_SYNC_BO_TO_DEVICE
         what = f"send {len(data):,} bytes to the card's memory at {offset:#x}"
         with self.lock, reported(what):
-            there = self._there
-            there.write(data, offset)
-            there.sync(direction, len(data), offset)
+            self._there.write(data, offset)
+            self._there.sync(direction, len(data), offset)
 
     def _receive(self, offset: int, size_bytes: int) -> Bytes:
         direction = self._pyxrt.xclBOSyncDirection.XCL_BO_SYNC_BO_FROM_DEVICE
         what = f"receive {size_bytes:,} bytes from the card's memory at {offset:#x}"
         with self.lock, reported(what):
-            there = self._there
-            there.sync(direction, size_bytes, offset)
-            received: Bytes = np.asarray(there.read(size_bytes, offset)).view(np.uint8)
+            self._there.sync(direction, size_bytes, offset)
+            received: Bytes = np.asarray(self._there.read(size_bytes, offset)).view(np.uint8)
         return received
 
     @property

@@ -43,7 +43,7 @@ class UserSwap:
             self._card.load(self._file)
             self.failure = None
         except FpgaRtError as error:
-            self.failure = error
+            self.failure = error.with_traceback(None)  # it would keep this frame alive, and itself
         except Exception as error:  # noqa: BLE001 - a driver's surprise is no load that went well
             self.failure = DeviceError(
                 f"the load of {self._file.path} met {type(error).__name__}: {error}; look at"
