@@ -48,7 +48,7 @@ KERNEL = RegisterMap(
             Access.READ_WRITE,
             (Field("value", 0, 0, 64, description="a multiple of 4096; its rest is ignored"),),
             "What is added, modulo 2**64, to every address that the static region reads or writes."
-            " Write it before anything else, and never while a program runs.",
+            " Write it before anything that uses memory, and never while a program runs.",
             words=2,
         ),
         Register(

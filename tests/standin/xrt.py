@@ -3,8 +3,9 @@
 Names, arguments and results are those of XRT's `pyxrt.pyi` and `xrt_kernel.h`; behind them is what
 `xrt_logic` or `xrt_rtl` has. What XRT refuses is refused: a load while a compute unit is open or a
 buffer object lives, an xclbin of another platform, registers of a unit that is not open or beyond
-its range. A load empties the card's memory. The card's memory and the host's are apart: only `sync`
-moves data.
+its range. A load empties the card's memory; that of the xclbin which is there already changes
+nothing. The card's memory and the host's are apart: only `sync` moves data. XRT lets a unit be
+closed while its program runs; here nothing may do it, for somebody else is given the memory.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.bitstream.build import simulation_bitstream
-from fpga_rt.contract.kernel import RANGE_BYTES
+from fpga_rt.contract.kernel import RANGE_BYTES, STATIC_REGION_OFFSET
+from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.memory import Region
 from fpga_rt.device.xrt.library import Library
 from fpga_rt.modules.registry import modules
@@ -82,7 +84,7 @@ class _Section(ctypes.LittleEndianStructure):
     )
 
 
-def xclbin(bitstream: bytes, platform: str = PLATFORM, number: int = 1) -> bytes:
+def xclbin(bitstream: bytes, platform: str = PLATFORM, number: int = 1000) -> bytes:
     """Return an xclbin of two sections: metadata, then the bitstream."""
     metadata = b"<project/>"
     start = ctypes.sizeof(_Header) + 2 * ctypes.sizeof(_Section)
@@ -100,6 +102,8 @@ class Machine:
     Attributes:
         refusals: message by what is refused: `load`, `sync`, `kernel`, `register`.
         loaded: UUIDs of the xclbins, in the order in which they were loaded.
+        interrupted: how many units were closed while their program ran.
+        asked: how often it was asked for a load, also of what was there.
         units: compute units that are open.
         moved: by how much buffer objects lie elsewhere than before.
         objects: buffer objects that somebody refers to.
@@ -113,6 +117,7 @@ class Machine:
         self.cards = cards
         self.refusals: dict[str, str] = {}
         self.loaded: list[UUID] = []
+        self.interrupted = self.asked = 0
         self.units = 0
         self.moved = 0
         self.objects: weakref.WeakSet[_BufferObject] = weakref.WeakSet()
@@ -146,11 +151,15 @@ class Machine:
         time.sleep(LOAD_S)
         if loaded.platform != PLATFORM:
             raise RuntimeError("load_xclbin: Invalid argument: shell does not match")
+        self.asked += 1
+        there = self.loaded[-1:] == [loaded.uuid]
         if self._bank is not None:
-            self._bank.data[:] = GARBAGE
+            if not there:
+                self._bank.data[:] = GARBAGE
             self._bank = Region("bank", BANK_ADDRESS + self.moved, self._bank.data)
-        self._kernel.load(loaded.bitstream)
-        self.loaded.append(loaded.uuid)
+        if not there:
+            self._kernel.load(loaded.bitstream)
+            self.loaded.append(loaded.uuid)
 
     def read(self, offset: int) -> int:
         """Return a register."""
@@ -161,6 +170,12 @@ class Machine:
         """Set a register."""
         _check(offset)
         self._kernel.write(offset, value, self.bank())
+
+    def runs(self) -> bool:
+        """Tell whether a program does."""
+        status = STATIC_REGION["sequencer_status"]
+        value = self._kernel.read(STATIC_REGION_OFFSET + status.offset, self.bank())
+        return bool(status.unpack(value)["busy"])
 
     def close(self) -> None:
         """Unplug the card."""
@@ -290,6 +305,7 @@ def _core(machine: Machine) -> SimpleNamespace:
 
     def closed(kernel: int) -> int:
         machine.units -= 1
+        machine.interrupted += machine.runs()
         return 0
 
     def read(kernel: int, offset: int, value: Any) -> int:  # noqa: ANN401 - a ctypes reference
@@ -328,3 +344,4 @@ def installed(
             path.write_bytes(xclbin(stream, number=number))
         with closing(Machine(target, make)) as machine:
             yield machine, Path(folder)
+            assert not machine.interrupted

@@ -63,6 +63,9 @@ class EmulatedKernel:
             register, _ = KERNEL.at(offset)
             assert register.access is Access.READ_WRITE
             self._own[offset] = value
+            if self._region is not None and register is KERNEL["memory_base"]:
+                self._check_still(bank)
+                self._place(self._region.memory, bank)
             return
         self._now_ps += ACCESS_PS
         region, offset = self._static_region(bank), offset - STATIC_REGION_OFFSET
@@ -80,10 +83,26 @@ class EmulatedKernel:
         """Return the static region as it came up; it sees the bank where `memory_base` puts it."""
         if self._region is None:
             memory = ByteMemory(len(bank.data), self._target.feature_memory_bytes)
-            offset = KERNEL["memory_base"].offset
-            base = self._own.get(offset + 4, 0) << 32 | self._own.get(offset, 0)
-            start = (bank.base - base // MEMORY_ALIGNMENT * MEMORY_ALIGNMENT) % _ADDRESSES
-            memory.dram = Region("DRAM", start, bank.data)
-            memory.regions = (memory.dram, *memory.regions[1:])
+            self._place(memory, bank)
             self._region = EmulatedRegion(self._target, memory, Faults())
         return self._region
+
+    def _place(self, memory: ByteMemory, bank: Region) -> None:
+        """Put the bank where the static region sees it."""
+        offset = KERNEL["memory_base"].offset
+        base = self._own.get(offset + 4, 0) << 32 | self._own.get(offset, 0)
+        start = (bank.base - base // MEMORY_ALIGNMENT * MEMORY_ALIGNMENT) % _ADDRESSES
+        memory.dram = Region("DRAM", start, bank.data)
+        memory.regions = (memory.dram, *memory.regions[1:])
+
+    def _check_still(self, bank: Region) -> None:
+        """Refuse a new place for the bank while something may use it."""
+        program, partition = (
+            STATIC_REGION[name].unpack(
+                self.read(STATIC_REGION_OFFSET + STATIC_REGION[name].offset, bank)
+            )
+            for name in ("sequencer_status", "partition0_status")
+        )
+        assert not program["busy"]
+        assert partition["decoupled"]
+        assert partition["quiescent"]

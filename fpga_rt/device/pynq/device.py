@@ -30,8 +30,9 @@ from fpga_rt.device.pynq.fpga_manager import FLAG_PARTIAL, FpgaManager
 from fpga_rt.device.pynq.interrupts import POLL_S
 from fpga_rt.device.pynq.kernel import MACHINE, Kernel, reported
 from fpga_rt.device.pynq.lock import FpgaLock
-from fpga_rt.device.pynq.opened import DRAIN_S, OpenedBoard
+from fpga_rt.device.pynq.opened import OpenedBoard
 from fpga_rt.device.pynq.pcap_load import PcapLoad, PcapLoader
+from fpga_rt.device.stopping import DRAIN_S, drain
 from fpga_rt.device.wall_clock import WallClockDevice
 from fpga_rt.errors import ArtifactError, DeviceError, FpgaRtError
 
@@ -339,7 +340,7 @@ class Pynq(WallClockDevice[FirmwareFile]):
     def _abandon(self, pending: Pending) -> None:
         super()._abandon(pending)
         if not isinstance(pending, LoadPending) or pending.port == CONTROLLER_PORT:
-            self._opened.drain(pending.kind)
+            drain(self._opened.window, pending.kind)
 
     def _start_port(self, buffer: Buffer, port: str) -> None:
         self._pcap = None

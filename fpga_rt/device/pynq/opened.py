@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 
-from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationState
+from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.pynq.buffers import open_memory
 from fpga_rt.device.pynq.interrupts import POLL_S, Polling, UioInterrupt, Waiter
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.port_switch import switch_of
 from fpga_rt.device.pynq.registers import static_region_window
-from fpga_rt.errors import DeviceError
-
-DRAIN_S = 1.0
-"""How long what was aborted may take to end: bursts of some KiB through a memory that is shared."""
-_RUNNING = {
-    "load": ("configuration_status", "state", int(ConfigurationState.RUNNING)),
-    "program": ("sequencer_status", "busy", 1),
-}
-"""Register, field and value that say that something runs, by its kind."""
+from fpga_rt.device.stopping import is_static_region, stop
 
 
 class OpenedBoard:
@@ -70,29 +61,7 @@ class OpenedBoard:
         Raises:
             DeviceError: it goes on all the same.
         """
-        for name in ("doorbell", "configuration_control"):
-            self.window.write(STATIC_REGION[name].offset, STATIC_REGION[name].pack(abort=1))
-        for kind in _RUNNING:
-            self.drain(kind)
-
-    def drain(self, kind: str) -> None:
-        """Wait until the `load` or the `program` that was aborted has ended: bursts go on a while.
-
-        Raises:
-            DeviceError: it has not.
-        """
-        name, field, running = _RUNNING[kind]
-        deadline = time.monotonic() + DRAIN_S
-        while (
-            STATIC_REGION[name].unpack(self.window.read(STATIC_REGION[name].offset))[field]
-            == running
-        ):
-            if time.monotonic() > deadline:
-                raise DeviceError(
-                    f"the {kind} was aborted and did not end in {DRAIN_S:g} s: {name}.{field} is"
-                    f" still {running}; load the static region again"
-                )
-            time.sleep(POLL_S)
+        stop(self.window, "program", "load")
 
     def close(self, *, answers: bool = True) -> None:
         """Stop what runs, if a static region is there, and give everything back.
@@ -104,7 +73,7 @@ class OpenedBoard:
             DeviceError: it goes on all the same; everything is given back.
         """
         with self._opened:
-            if answers and self.window.read(STATIC_REGION["map_id"].offset) == STATIC_REGION.map_id:
+            if answers and is_static_region(self.window):
                 self.stop()
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, suppress
 from typing import Any
 from uuid import UUID
 
+from fpga_rt.device.stopping import is_static_region, stop
 from fpga_rt.device.xrt.files import XclbinFile
 from fpga_rt.device.xrt.library import Library, reported
 from fpga_rt.device.xrt.memory import CardMemory
@@ -114,9 +116,22 @@ class Card:
         return None
 
     def close(self) -> None:
-        """Give registers and memory back; the xclbin stays on the card."""
-        self._close_registers()
-        self.memory.release()
+        """Stop what runs, and give registers and memory back; the xclbin stays on the card.
+
+        Raises:
+            DeviceError: it goes on all the same; everything is given back.
+        """
+        with ExitStack() as given_back:
+            given_back.callback(self.memory.release)
+            given_back.callback(self._close_registers)
+            if self._answers():
+                stop(self.registers, "program")
+
+    def _answers(self) -> bool:
+        """Tell whether a static region is there that can be told something."""
+        with suppress(DeviceError):
+            return is_static_region(self.registers)
+        return False
 
     def _use(self, uuid: UUID, bank: int) -> None:
         base = self.memory.attach(self._device, bank)

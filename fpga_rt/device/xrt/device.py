@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from fpga_rt.contract.submission import Submission
 from fpga_rt.device.diagnosis import Finding
 from fpga_rt.device.interface import Buffer, Capabilities, Pending, Staged
 from fpga_rt.device.loads import LoadPending
+from fpga_rt.device.stopping import drain
 from fpga_rt.device.wall_clock import WallClockDevice
 from fpga_rt.device.xrt import diagnosis, library, xclbin
 from fpga_rt.device.xrt.card import Card
@@ -168,11 +170,10 @@ class Xrt(WallClockDevice[XclbinFile]):
         first = self._folder.any() if self._base is None else read(self._base)
         self._check_full(first.path.read_bytes())
         self._card = Card(found, self._index, KERNEL_NAME, self.capabilities.memory_bytes)
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._card.close)
             self._card.load(first)
-        except DeviceError:
-            self._card.close()
-            raise
+            undo.pop_all()
         self.capabilities = replace(
             self.capabilities,
             assumptions=(f"Card {self._index}: {self._card.name}.", *_ASSUMPTIONS),
@@ -219,6 +220,11 @@ class Xrt(WallClockDevice[XclbinFile]):
 
     def _look_away(self, pending: Sequence[Pending], left_s: float) -> None:
         time.sleep(min(left_s, POLL_S))
+
+    def _abandon(self, pending: Pending) -> None:
+        super()._abandon(pending)
+        if pending.kind == "program":
+            drain(self._card.registers, pending.kind)
 
     def _load_ended_ps(self, pending: LoadPending) -> int | None:
         swap = self._swap

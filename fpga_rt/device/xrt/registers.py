@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fpga_rt.contract.kernel import KERNEL, STATIC_REGION_OFFSET
 from fpga_rt.contract.registers import WORD_BYTES
+from fpga_rt.device.stopping import is_static_region, isolate, stop
 from fpga_rt.errors import DeviceError
 
 
@@ -42,13 +43,17 @@ class Registers:
             )
 
     def locate(self, memory_base: int) -> None:
-        """Tell the kernel where the card's memory lies; nothing is read or written before.
+        """Tell the kernel where the card's memory lies, once nothing in it uses memory.
+
+        XRT does not load an xclbin that is on the card already: then everything is as the process
+        before left it, a program that runs and a coupled module too.
 
         Args:
             memory_base: is added to every address.
 
         Raises:
-            DeviceError: XRT refuses, or the kernel has other registers than are known here.
+            DeviceError: XRT refuses, the kernel has other registers than are known here, or what
+                runs in it does not end.
         """
         identity = self._read(KERNEL["kernel_id"].offset)
         if identity != KERNEL.map_id:
@@ -56,6 +61,9 @@ class Registers:
                 f"the xclbin's kernel has the register map {identity:#010x}, expected"
                 f" {KERNEL.map_id:#010x}; build it with the same version of fpga_rt"
             )
+        if is_static_region(self):
+            stop(self, "program")
+            isolate(self, 0)
         register = KERNEL["memory_base"]
         for word, value in enumerate(register.word_values(memory_base)):
             self._write(register.offset + word * WORD_BYTES, value)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fpga_rt.contract.static_region import STATIC_REGION
-from fpga_rt.device.pynq import opened
+from fpga_rt.device import stopping
 from fpga_rt.device.pynq.interrupts import UioInterrupt
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.device.pynq.opened import OpenedBoard
@@ -80,7 +80,7 @@ def test_what_does_not_stop_is_named_and_everything_given_back(
     file = registers(tmp_path, STATIC_REGION.map_id)
     board = OpenedBoard(Kernel(tmp_path), "UltraScale+", 0)
     board.window.write(STATIC_REGION[name].offset, STATIC_REGION[name].pack(**fields))
-    monkeypatch.setattr(opened, "DRAIN_S", 0.01)
+    monkeypatch.setattr(stopping, "DRAIN_S", 0.01)
     with pytest.raises(DeviceError, match=what):
         board.close()
     assert ABORTS.items() <= written(file).items()
