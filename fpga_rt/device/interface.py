@@ -22,6 +22,10 @@ from fpga_rt.contract.submission import Submission
 Clock = Literal["virtual", "wall"]
 Origin = Literal["modelled", "calibrated", "rtl", "measured", "replayed"]
 """`calibrated` is modelled with parameters that were measured."""
+PS_PER_S = 10**12
+DEFAULT_TIMEOUT_S = 10.0
+_LOAD_MARGIN = 4
+"""How many times longer than modelled a load may take: a model knows no other load of the host."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,16 @@ class Capabilities:
     def loads_through(self, port: str) -> bool:
         """Tell whether the device can load through a port of the board."""
         return port in self.board.ports and (self.ports is None or port in self.ports)
+
+    @property
+    def timeout_s(self) -> float:
+        """How much device time a load or a program may take unless told otherwise."""
+        slowest_ps = max(
+            port.load_ps(partition.bitstream_bytes)
+            for port in self.board.ports.values()
+            for partition in self.board.partitions
+        )
+        return max(DEFAULT_TIMEOUT_S, _LOAD_MARGIN * slowest_ps / PS_PER_S)
 
 
 class Buffer(Protocol):
@@ -231,7 +245,8 @@ class Device(ABC):
     def wait(self, *pending: Pending, timeout_s: float | None = None) -> Completion:
         """Wait until the first of several pendings has ended, and return how.
 
-        `timeout_s` is device time; a device on the wall clock adds a watchdog of its own.
+        `timeout_s` is device time, that of `Capabilities` when None; a device on the wall clock
+        adds a watchdog of its own.
         """
 
     @abstractmethod

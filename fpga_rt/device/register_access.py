@@ -12,11 +12,9 @@ from typing import TypeVar
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.contract.static_region import STATIC_REGION, PartitionState, partition_register
-from fpga_rt.device.interface import Capabilities, Device, Pending
+from fpga_rt.device.interface import DEFAULT_TIMEOUT_S, PS_PER_S, Capabilities, Device, Pending
 from fpga_rt.errors import DeviceError, ReconfigurationError
 
-DEFAULT_TIMEOUT_S = 10.0
-PS_PER_S = 10**12
 _DECOUPLE_POLLS = 1000
 
 Code = TypeVar("Code", bound=IntEnum)

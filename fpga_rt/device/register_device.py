@@ -18,9 +18,8 @@ import numpy as np
 from fpga_rt.contract.sequencer import Timeline
 from fpga_rt.contract.static_region import STATIC_REGION, SequencerError, partition_register
 from fpga_rt.contract.submission import HEADER, Submission
-from fpga_rt.device.interface import Completion, Pending
+from fpga_rt.device.interface import PS_PER_S, Completion, Pending
 from fpga_rt.device.loads import LoadingDevice, LoadPending
-from fpga_rt.device.register_access import DEFAULT_TIMEOUT_S, PS_PER_S
 from fpga_rt.errors import DeviceError, ExecutionError
 
 
@@ -65,7 +64,7 @@ class RegisterDevice(LoadingDevice):
 
         Args:
             pending: what `begin_load` and `submit` returned.
-            timeout_s: seconds of device time, `DEFAULT_TIMEOUT_S` when None.
+            timeout_s: seconds of device time, as many as `Capabilities` has when None.
 
         Raises:
             ValueError: there is nothing to wait for.
@@ -78,7 +77,7 @@ class RegisterDevice(LoadingDevice):
             raise ValueError("wait() needs at least one pending")
         for one in pending:
             self._require_in_flight(one)
-        limit_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+        limit_s = self.capabilities.timeout_s if timeout_s is None else timeout_s
         ended = self._await(pending, self.now_ps() + round(limit_s * PS_PER_S))
         if ended is None:
             with ExitStack() as aborts:  # all of them, also where one does not end

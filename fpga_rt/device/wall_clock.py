@@ -14,9 +14,8 @@ from typing import Generic, TypeVar
 
 from fpga_rt.contract.static_region import STATIC_REGION, ConfigurationError, PartitionState
 from fpga_rt.contract.submission import Submission
-from fpga_rt.device.interface import Buffer, Completion, Pending, Staged
+from fpga_rt.device.interface import PS_PER_S, Buffer, Completion, Pending, Staged
 from fpga_rt.device.loads import LoadPending
-from fpga_rt.device.register_access import PS_PER_S
 from fpga_rt.device.register_device import Ended, ProgramReport, RegisterDevice
 from fpga_rt.errors import DeviceError, FpgaRtError, ReconfigurationError
 

@@ -64,7 +64,7 @@ class Runtime:
         device: Device,
         prefetch: Policy = "aggressive",
         port: str | None = None,
-        timeout_s: float = 10.0,
+        timeout_s: float | None = None,
     ) -> None:
         """Use an open device.
 
@@ -73,7 +73,8 @@ class Runtime:
             prefetch: `none` loads on demand, `aggressive` also loads ahead; the other policies may
                 move modules between the partitions that there are bitstreams for.
             port: configuration port; the board's default port unless given.
-            timeout_s: longest device time of a load or a program.
+            timeout_s: longest device time of a load or a program; as `Capabilities` has it when
+                None.
 
         Raises:
             ValueError: unknown policy.
@@ -83,13 +84,13 @@ class Runtime:
         self.device = device
         self.prefetch = prefetch
         self.log = Log()
-        self.timeout_s = timeout_s
+        self.timeout_s = device.capabilities.timeout_s if timeout_s is None else timeout_s
         self._models: list[LoadedModel] = []
         self._loaded = 0
         self._staged: dict[tuple[int, int], tuple[str, Staged]] = {}
         self.port = port or device.capabilities.board.default_port
         self.timelines = Timelines(device.capabilities.board)
-        self._swapper = Swapper(device, self.port, self.log, timeout_s)
+        self._swapper = Swapper(device, self.port, self.log, self.timeout_s)
 
     def __enter__(self) -> Runtime:
         """Return the runtime."""

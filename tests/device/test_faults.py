@@ -92,6 +92,20 @@ def test_a_load_that_never_ends_times_out_and_can_be_repeated(fault: Fault, port
     activate(device, 0, "pooling_8", port)
 
 
+def test_a_load_through_a_slow_port_is_given_four_times_its_modelled_time() -> None:
+    """An xclbin of 80 MB at 10 MB/s: 8 s."""
+    for factor in (3, 5):
+        device = Emulator("alveo-u200-xrt", faults=[StalledPort(load=1, factor=factor)])
+        with device:
+            assert device.capabilities.timeout_s == 32
+            pending = device.begin_load(0, stage(device, 0, module_named("scale_8")), "xclbin")
+            if factor == 3:
+                assert device.wait(pending).ended_ps - pending.started_ps >= 24 * 10**12
+                continue
+            with pytest.raises(DeviceError, match=r"through xclbin did not end in 32 s of device"):
+                device.wait(pending)
+
+
 def test_a_lost_program_times_out_and_the_next_one_works() -> None:
     device = emulator(LostCompletion("program", 1))
     activate(device, 0, "pooling_8")

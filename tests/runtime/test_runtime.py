@@ -178,6 +178,13 @@ def test_after_a_failed_load_the_last_good_module_runs_again(fault: object) -> N
             assert (back.module, back.replaced) == ("convolution_8x16", "depthwise_64")
 
 
+@pytest.mark.parametrize(("board", "expected"), [("pynq-z2", 10), ("alveo-u200-xrt", 32)])
+def test_a_load_may_take_several_times_what_it_is_modelled_with(board: str, expected: int) -> None:
+    with Emulator(board, memory_bytes=1 << 20) as device:
+        assert Runtime(device).timeout_s == expected
+        assert Runtime(device, timeout_s=0.5).timeout_s == 0.5
+
+
 def test_a_failed_first_load_leaves_the_partition_decoupled_and_named() -> None:
     with Emulator("pynq-z2", memory_bytes=16 << 20, faults=[CorruptLoad(1)]) as opened:
         with Runtime(opened) as runtime:
