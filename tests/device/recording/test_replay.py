@@ -16,7 +16,7 @@ from fpga_rt.device.interface import Device
 from fpga_rt.device.recording.recorder import Recorder
 from fpga_rt.device.recording.replay import Replay
 from fpga_rt.errors import ArtifactError, DeviceError, ReconfigurationError
-from tests.conformance.test_device import run_scale, scale_layer
+from tests.conformance.scaling import run_scale, scale_layer
 from tests.device.programs import activate, random_codes
 
 MAP = STATIC_REGION["map_id"].offset
