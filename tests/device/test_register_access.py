@@ -9,8 +9,8 @@ import pytest
 from fpga_rt.contract.static_region import STATIC_REGION, PartitionState
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.errors import DeviceError
+from tests.conformance.scaling import run_scale
 from tests.conformance.test_controller import partition_state
-from tests.conformance.test_device import run_scale
 from tests.device.programs import activate, module_named, stage
 
 

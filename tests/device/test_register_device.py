@@ -7,7 +7,7 @@ import pytest
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.device.interface import Pending
 from fpga_rt.errors import DeviceError
-from tests.conformance.test_device import run_scale
+from tests.conformance.scaling import run_scale
 from tests.device.programs import module_named, stage
 
 

@@ -20,7 +20,8 @@ from fpga_rt.device.pynq.device import Pynq
 from fpga_rt.device.pynq.kernel import Kernel
 from fpga_rt.errors import ArtifactError, DeviceError
 from fpga_rt.network import golden
-from tests.conformance.test_device import base, run_scale
+from tests.conformance.scaling import run_scale
+from tests.conformance.test_device import base
 from tests.device.programs import activate, module_named, stage
 from tests.random_networks import Builder
 from tests.standin.standin import StandIn, installed, obstacle

@@ -18,7 +18,7 @@ from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.device.pynq.device import _INTERRUPT_SLICE_S, Pynq
 from fpga_rt.device.pynq.interrupts import Polling, UioInterrupt
 from fpga_rt.errors import DeviceError
-from tests.conformance.test_device import run_scale
+from tests.conformance.scaling import run_scale
 from tests.standin.standin import StandIn, installed, obstacle
 
 ENABLE = struct.pack("=I", 1)

@@ -11,7 +11,8 @@ import pytest
 
 from fpga_rt.contract.command import Segment
 from fpga_rt.device.pynq.device import Pynq
-from tests.conformance.test_device import base, run_scale
+from tests.conformance.scaling import run_scale
+from tests.conformance.test_device import base
 from tests.standin.fpga_manager import RELEASE
 from tests.standin.standin import StandIn, installed, obstacle
 

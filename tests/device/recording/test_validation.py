@@ -20,7 +20,7 @@ from fpga_rt.device.recording.file import LIMIT_BYTES, encode, read
 from fpga_rt.device.recording.recorder import Recorder
 from fpga_rt.device.recording.replay import Replay
 from fpga_rt.errors import ArtifactError, FpgaRtError
-from tests.conformance.test_device import run_scale
+from tests.conformance.scaling import run_scale
 from tests.device.recording.test_file import CALLS, SESSION, container, text_file
 
 Document = dict[str, Any]
