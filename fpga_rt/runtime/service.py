@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fpga_rt.device.interface import Device as OpenDevice
-from fpga_rt.errors import DeadlineError, ExecutionError, FpgaRtError
+from fpga_rt.errors import DeadlineError, ExecutionError, FpgaRtError, PlanningError
 from fpga_rt.planner.admission import Admission, Device, Waiting
 from fpga_rt.planner.requests import most_of
-from fpga_rt.planner.schedule import Load
+from fpga_rt.planner.schedule import MOVING, Load
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.runtime import Codes, Request, Result, Runtime
 
@@ -65,9 +65,17 @@ class Service:
 
         Raises:
             ValueError: batch or capacity is below one.
+            PlanningError: the runtime's policy moves modules: where a request would load what is
+                known only when it runs, and so is no promise.
         """
         if batch < 1:
             raise ValueError(f"batch {batch}, expected at least 1")
+        if runtime.prefetch in MOVING:
+            raise PlanningError(
+                f"policy {runtime.prefetch} moves modules between partitions, but a request is"
+                " promised its end in those that its network was compiled for; expected none or"
+                " aggressive, so make the runtime with one of them"
+            )
         self._runtime, self._models, self._batch = runtime, list(models), batch
         board = runtime.device.capabilities.board
         loads: dict[Load, int] = {}

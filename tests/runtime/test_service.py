@@ -10,9 +10,13 @@ import pytest
 
 from fpga_rt.arch.boards import board
 from fpga_rt.device.emulator import Emulator
-from fpga_rt.errors import AdmissionError, DeadlineError, ExecutionError
+from fpga_rt.errors import AdmissionError, DeadlineError, ExecutionError, PlanningError
 from fpga_rt.network import golden
+from fpga_rt.network.graph import Network
+from fpga_rt.planner.admission import Waiting
 from fpga_rt.planner.compile import compile_network
+from fpga_rt.planner.relocation import movable
+from fpga_rt.planner.schedule import MOVING, POLICIES, Policy
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.runtime import Runtime
 from fpga_rt.runtime.service import Service
@@ -35,8 +39,7 @@ class Place:
         return self.runtime.device.now_ps()
 
 
-@pytest.fixture
-def place() -> Iterator[Place]:
+def _networks() -> list[Network]:
     networks = []
     for seed in (0, 1):
         builder = Builder(np.random.default_rng(seed), (8, 8, 16))
@@ -45,8 +48,13 @@ def place() -> Iterator[Place]:
         else:
             builder.convolution(16, 3)
         networks.append(builder.build(f"net{seed}"))
+    return networks
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
     with Emulator(PYNQ, memory_bytes=16 << 20) as device, Runtime(device) as runtime:
-        first, second = (runtime.load(compile_network(n, PYNQ, 1)) for n in networks)
+        first, second = (runtime.load(compile_network(n, PYNQ, 1)) for n in _networks())
         yield Place(runtime, first, second)
 
 
@@ -72,26 +80,11 @@ def test_requests_end_by_deadline_with_the_right_bytes(place: Place) -> None:
 def test_a_promise_is_as_tight_as_the_prediction(place: Place) -> None:
     """The completion that was promised is the completion, to the picosecond."""
     service = Service(place.runtime, [place.first])
-    now = place.now
-    low, high = 0, 40 * MS
-    while high - low > 1:  # the earliest deadline that is accepted
-        middle = (low + high) // 2
-        try:
-            service._admission.place(service._state(), (), (), _waiting(now + middle))
-            high = middle
-        except AdmissionError:
-            low = middle
-    ticket = service.submit(place.first, _codes(), now + high)
+    ticket = service.submit(place.first, _codes(), place.now + _least(service, 0))
     service.step()
     assert ticket.ended_ps == ticket.deadline_ps
     with pytest.raises(AdmissionError, match="request 1 is refused: its deadline would be missed"):
         service.submit(place.first, _codes(), place.now)
-
-
-def _waiting(deadline_ps: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from fpga_rt.planner.admission import Waiting
-
-    return Waiting(0, deadline_ps, 0)
 
 
 def test_overload_is_refused(place: Place) -> None:
@@ -150,3 +143,38 @@ def test_wrong_requests_are_refused(place: Place) -> None:
         service.submit(place.first, _codes(2), place.now + 90 * MS)
     with pytest.raises(ValueError, match="batch 0, expected at least 1"):
         Service(place.runtime, [place.first], batch=0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_modules_that_may_move_are_promised_only_where_they_stay(policy: Policy) -> None:
+    """Two networks with a module each, which a moving policy may put into a slower partition."""
+    with Emulator(PYNQ, memory_bytes=16 << 20) as device, Runtime(device, policy) as runtime:
+        networks = _networks()
+        models = [
+            runtime.load(movable(compile_network(n, PYNQ, [2]), PYNQ, None)) for n in networks
+        ]
+        if policy in MOVING:
+            with pytest.raises(PlanningError, match=f"policy {policy} moves modules .* make the"):
+                Service(runtime, models)
+            return
+        service = Service(runtime, models)
+        for number in range(4):
+            now = device.now_ps()
+            least = _least(service, number % 2)
+            ticket = service.submit(models[number % 2], _codes(), now + least)
+            service.step()
+            assert ticket.ended_ps == ticket.deadline_ps
+
+
+def _least(service: Service, network: int) -> int:
+    """Return the shortest time in which a request would be promised its end."""
+    now = service._device.now_ps()
+    low, high = 0, 40 * MS
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            service._admission.place(service._state(), (), (), Waiting(network, now + middle, 0))
+            high = middle
+        except AdmissionError:
+            low = middle
+    return high
