@@ -58,4 +58,7 @@ def _simulated(rate_hz: float, count: int) -> Ends:
     def taken(number: int, most_ps: int) -> int:
         return int(most_ps * shares[number % 4096])
 
-    return simulate(arrivals, NETWORKS, loads, CAPACITY, taken)
+    def load_taken(number: int, most_ps: int) -> int:
+        return int(most_ps * shares[-1 - number % 4096])
+
+    return simulate(arrivals, NETWORKS, loads, CAPACITY, taken, load_taken=load_taken)

@@ -122,14 +122,6 @@ class Admission:
                 )
         return place
 
-    def completions(
-        self, device: Device, rest: Iterable[Work], queue: Sequence[Waiting]
-    ) -> list[int]:
-        """Return when each waiting request ends at the latest."""
-        clock = _Clock(device, self._load_ps, self._ahead)
-        clock.run((work.modules, work.duration_ps) for work in rest)
-        return [clock.run(self._networks[waiting.network]) for waiting in queue]
-
 
 class _Clock:
     """Jobs in order, loads in the order of need."""

@@ -1,8 +1,8 @@
 """An event simulation of a device under requests with deadlines.
 
-Requests arrive, pass the admission test or are refused, wait by deadline and run. Jobs may take
-less than the most they were admitted with, never more unless overruns are asked for. Every accepted
-request ends exactly once: in time, late, or failed.
+Requests arrive, pass the admission test or are refused, wait by deadline and run. Jobs and loads
+may take less than the most they were admitted with, never more unless overruns are asked for. Every
+accepted request ends exactly once: in time, late, or failed.
 """
 
 from __future__ import annotations
@@ -84,13 +84,15 @@ def poisson(
         count -= size
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - requests, a device, and what in it is shortened
     arrivals: Iterable[Arrival],
     networks: Sequence[Sequence[Work]],
     load_ps: Mapping[Load, int],
     capacity: int,
     taken: Callable[[int, int], int] | None = None,
     ahead: bool = True,
+    *,
+    load_taken: Callable[[int, int], int] | None = None,
 ) -> Ends:
     """Run arrivals, in order of time, through admission and a device.
 
@@ -101,14 +103,19 @@ def simulate(
         capacity: requests that may wait.
         taken: what a job really takes, given its request and its most; -1 when it fails.
         ahead: modules are loaded while other jobs run; otherwise when a job needs them.
+        load_taken: what a load really takes, given its number and its most.
     """
-    really = taken or (lambda _, most_ps: most_ps)
-    simulation = _Simulation(networks, load_ps, capacity, really, ahead)
+    really, loaded = taken or _most, load_taken or _most
+    simulation = _Simulation(networks, load_ps, capacity, really, ahead, loaded)
     for number, arrival in enumerate(arrivals):
         simulation.advance(arrival.at_ps)
         simulation.arrive(number, arrival)
     simulation.advance(_NEVER)
     return simulation.ends
+
+
+def _most(_: int, most_ps: int) -> int:
+    return most_ps
 
 
 class _Simulation:
@@ -121,9 +128,11 @@ class _Simulation:
         capacity: int,
         taken: Callable[[int, int], int],
         ahead: bool,
+        load_taken: Callable[[int, int], int],
     ) -> None:
         self._networks = [tuple(network) for network in networks]
-        self._load_ps, self._taken, self._ahead = load_ps, taken, ahead
+        self._load_ps, self._ahead = load_ps, ahead
+        self._taken, self._load_taken = taken, load_taken
         self._admission = Admission(networks, load_ps, capacity, ahead)
         self._queue: list[Waiting] = []
         self._arrived: dict[int, int] = {}
@@ -134,7 +143,7 @@ class _Simulation:
         self._failing = False
         self._contents: dict[int, int] = {}
         self._loading: Load | None = None
-        self._load_end = 0
+        self._load_end = self._load_most = 0
         self._now = 0
         self.ends = Ends()
 
@@ -169,10 +178,10 @@ class _Simulation:
         self._now = min(max(self._now, until_ps), _NEVER - 1)
 
     def _device(self) -> Device:
-        """Return the device as it is, the job in flight taking as long as it may."""
+        """Return the device as it is, job and load in flight taking as long as they may."""
         busy = self._job is not None
         end = max(self._job_most, self._now) if busy else self._now
-        port = max(self._load_end, self._now) if self._loading else self._now
+        port = max(self._load_most, self._now) if self._loading else self._now
         free = dict.fromkeys(self._contents, self._now)
         if self._job is not None:
             free.update((partition, end) for partition, _ in self._job.modules)
@@ -220,7 +229,9 @@ class _Simulation:
                         return False
                     self._contents[partition] = module
                     self._loading = (partition, module)
-                    self._load_end = self._now + self._load_ps[partition, module]
+                    most_ps = self._load_ps[partition, module]
+                    self._load_most = self._now + most_ps
+                    self._load_end = self._now + self._load_taken(self.ends.loads, most_ps)
                     self.ends.loads += 1
                     return True
             used.update(partition for partition, _ in work.modules)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fpga_rt.errors import AdmissionError
@@ -18,8 +20,21 @@ NETWORKS = (FIRST, SECOND, CLASH)
 
 def _ends(device: Device, queue: list[int], ahead: bool = True) -> list[int]:
     admission = Admission(NETWORKS, LOADS, 9, ahead)
-    waiting = [Waiting(network, 10**9, i) for i, network in enumerate(queue)]
-    return admission.completions(device, (), waiting)
+    return [_end(admission, device, (), queue[: i + 1]) for i in range(len(queue))]
+
+
+def _end(admission: Admission, device: Device, rest: tuple[Work, ...], queue: list[int]) -> int:
+    """Return the earliest deadline that the last request of a queue is promised."""
+    *before, last = (Waiting(network, 0, i) for i, network in enumerate(queue))
+
+    def refused(deadline_ps: int) -> bool:
+        try:
+            admission.place(device, rest, before, replace(last, deadline_ps=deadline_ps))
+        except AdmissionError:
+            return True
+        return False
+
+    return next(deadline for deadline in range(1000) if not refused(deadline))
 
 
 def test_loads_ahead_hide_behind_jobs() -> None:
@@ -46,7 +61,7 @@ def test_what_is_left_of_the_running_request_comes_first() -> None:
     admission = Admission(NETWORKS, LOADS, 9)
     device = Device(30, 0, {0: A}, {0: 30})
     rest = (Work(((1, B),), 20),)
-    assert admission.completions(device, rest, [Waiting(0, 10**9, 1)]) == [50 + 20 + 10]
+    assert _end(admission, device, rest, [0]) == 50 + 20 + 10
 
 
 def test_the_place_is_by_deadline() -> None:

@@ -20,7 +20,14 @@ US = 10**6
 
 
 def _run(
-    rate_hz: float, count: int, seed: int, capacity: int = 16, ahead: bool = True, least: float = 1
+    rate_hz: float,
+    count: int,
+    seed: int,
+    *,
+    capacity: int = 16,
+    ahead: bool = True,
+    least: float = 1,
+    least_load: float = 1,
 ) -> Ends:
     networks = [tuple(Work(w.modules, w.duration_ps * US) for w in network) for network in NETWORKS]
     loads = {load: time * US for load, time in LOADS.items()}
@@ -32,7 +39,12 @@ def _run(
     def taken(number: int, most_ps: int) -> int:
         return int(most_ps * shares[number % 4096])
 
-    return simulate(arrivals, networks, loads, capacity, taken, ahead)
+    load_shares = rng.uniform(least_load, 1, 4096).tolist()
+
+    def load_taken(number: int, most_ps: int) -> int:
+        return int(most_ps * load_shares[number % 4096])
+
+    return simulate(arrivals, networks, loads, capacity, taken, ahead, load_taken=load_taken)
 
 
 def _kept(ends: Ends, count: int) -> None:
@@ -43,12 +55,13 @@ def _kept(ends: Ends, count: int) -> None:
 
 
 @pytest.mark.parametrize("ahead", [False, True])
-@pytest.mark.parametrize("least", [0.3, 1])
+@pytest.mark.parametrize(("least", "least_load"), [(0.3, 1), (1, 0.2), (0.3, 0.2), (1, 1)])
 @pytest.mark.parametrize("rate_hz", [50, 800, 20_000])
-def test_no_promise_is_broken(rate_hz: float, least: float, ahead: bool) -> None:
-    """Jobs that take less than they may, at any load, with loads ahead and on demand."""
+def test_no_promise_is_broken(rate_hz: float, least: float, least_load: float, ahead: bool) -> None:
+    """Jobs and loads that take less than they may, at any rate, with loads ahead and on demand."""
     for seed in range(3):
-        _kept(_run(rate_hz, 2000, seed, ahead=ahead, least=least), 2000)
+        ends = _run(rate_hz, 2000, seed, ahead=ahead, least=least, least_load=least_load)
+        _kept(ends, 2000)
 
 
 def test_overload_is_refused_and_the_queue_is_bounded() -> None:
@@ -76,6 +89,24 @@ def test_one_request_alone_takes_its_loads_and_jobs() -> None:
     assert (ends.loads, ends.busy_ps, ends.last_ps) == (2, 240, 1295)
     ends = simulate([Arrival(5, 1, 10**6)], NETWORKS, LOADS, 1, ahead=False)
     assert ends.latencies_ps == [900 + 150 + 300 + 90]
+
+
+def test_a_load_that_ends_early_brings_what_follows_forward() -> None:
+    def halved(number: int, most: int) -> int:
+        return most // 2 if number == 0 else most
+
+    ends = simulate([Arrival(5, 1, 10**6)], NETWORKS, LOADS, 1, load_taken=halved)
+    # C until 450, its job until 600; B beside it until 750, its job until 840.
+    assert ends.latencies_ps == [840]
+
+
+def test_a_load_in_flight_is_promised_at_its_most() -> None:
+    """At 100 the load that ends at 450 may take until 900, so 150 and 390 more are promised."""
+    arrivals = [Arrival(0, 1, 10**6), Arrival(100, 1, 1290 + 1800)]
+    for earlier, refused in ((0, 0), (2000, 1)):
+        last = Arrival(100, 1, arrivals[1].deadline_ps - earlier)
+        ends = simulate([arrivals[0], last], NETWORKS, LOADS, 4, load_taken=lambda _, m: m // 2)
+        assert sum(ends.refused.values()) == refused
 
 
 def test_what_takes_longer_than_promised_ends_late_once() -> None:
