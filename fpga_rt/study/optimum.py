@@ -1,7 +1,8 @@
 """The best schedule of a row of jobs, or how far from it one may be: OR-Tools' CP-SAT.
 
 The solver's times are rounded down, so its bound also bounds the row itself; the plan it finds is
-carried out with the row's own times.
+carried out with the row's own times. It first solves on a coarse grid and, where rounding is all
+that is left between plan and bound, again on one that loses less than `TOLERANCE`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fpga_rt.errors import ToolchainError
+from fpga_rt.errors import PlanningError, ToolchainError
 from fpga_rt.planner.bounds import lower_bound_ps
 from fpga_rt.planner.look_ahead import look_ahead
 from fpga_rt.planner.plan import Outcome, Planned, Row, carry_out
-from fpga_rt.study.exact_model import ExactModel
+from fpga_rt.study.exact_model import ExactModel, coarse_unit_ps, fine_unit_ps
 
 if TYPE_CHECKING:
     from types import ModuleType
 
+TOLERANCE = 1e-5
+"""A schedule that is no further above a bound, as a share of it, counts as the best."""
 _WATCH_S = 0.05
 
 
@@ -39,13 +42,13 @@ class Optimum:
 
     @property
     def proven(self) -> bool:
-        """Whether no schedule is better."""
-        return self.outcome.total_ps <= self.bound_ps
+        """Whether no schedule is better, by more than the tolerance."""
+        return proves(self.bound_ps, self.outcome.total_ps)
 
-    @property
-    def gap(self) -> float:
-        """How far above the bound the schedule is, as a share of the bound."""
-        return self.outcome.total_ps / self.bound_ps - 1 if self.bound_ps else 0.0
+
+def proves(bound_ps: int, total_ps: int) -> bool:
+    """Return whether a bound shows that a total is the least, up to `TOLERANCE`."""
+    return total_ps <= bound_ps * (1 + TOLERANCE)
 
 
 def optimum(row: Row, seconds: float = 10.0, workers: int = 1) -> Optimum:
@@ -58,23 +61,58 @@ def optimum(row: Row, seconds: float = 10.0, workers: int = 1) -> Optimum:
 
     Raises:
         ToolchainError: OR-Tools is not installed.
-        PlanningError: a job needs more partitions than it may use.
+        PlanningError: a job needs more partitions than it may use, or the solver denies a schedule
+            that there is.
     """
     best, bound = look_ahead(row), lower_bound_ps(row)
     if best.total_ps <= bound:
         return Optimum(best, bound)
-    cp = _ortools()
-    model = ExactModel(cp, row, best, bound)
-    solver = cp.CpSolver()
-    solver.parameters.num_workers = workers
-    solver.parameters.random_seed = 1
-    with _limited(solver, seconds * workers):
-        status = solver.solve(model.cp_model)
-    if status in (cp.OPTIMAL, cp.FEASIBLE):
-        found = carry_out(row, Planned(model.plan(solver)))
-        best = min(best, found, key=lambda outcome: outcome.total_ps)
-    bound = max(bound, round(solver.best_objective_bound) * model.unit_ps)
-    return Optimum(best, min(bound, best.total_ps))
+    search = _Search(_ortools(), row, best, bound, workers)
+    until = time.process_time() + seconds * workers
+    coarse = coarse_unit_ps(row, best.total_ps)
+    settled = search.run(coarse, until)
+    fine = fine_unit_ps(row, search.bound_ps * TOLERANCE)
+    if settled and fine < coarse and not proves(search.bound_ps, search.best.total_ps):
+        search.run(fine, until)
+    return Optimum(search.best, search.bound_ps)
+
+
+@dataclass
+class _Search:
+    """The best schedule and the highest bound of a row so far."""
+
+    cp: ModuleType
+    row: Row
+    best: Outcome
+    bound_ps: int
+    workers: int
+
+    def run(self, unit_ps: int, until: float) -> bool:
+        """Solve on a grid up to a processor time; return whether the solver was done by then."""
+        cp = self.cp
+        model = ExactModel(cp, self.row, self.best, self.bound_ps, unit_ps)
+        solver = cp.CpSolver()
+        solver.parameters.num_workers = self.workers
+        solver.parameters.random_seed = 1
+        with _limited(solver, until):
+            status = solver.solve(model.cp_model)
+        if status in (cp.OPTIMAL, cp.FEASIBLE):
+            found = carry_out(self.row, Planned(model.plan(solver)))
+            self.best = min(self.best, found, key=lambda outcome: outcome.total_ps)
+        elif status != cp.UNKNOWN:
+            raise self._wrong(f"{solver.status_name(status)}, expected a schedule")
+        bound = round(solver.best_objective_bound) * unit_ps
+        if bound > self.best.total_ps:
+            raise self._wrong(f"that none ends before {bound:,} ps")
+        self.bound_ps = max(self.bound_ps, bound)
+        return bool(status == cp.OPTIMAL)
+
+    def _wrong(self, said: str) -> PlanningError:
+        return PlanningError(
+            f"the exact planner's model of {len(self.row.jobs)} jobs is wrong: the solver said"
+            f" {said}, but one ends at {self.best.total_ps:,} ps; report it, and leave the policy"
+            " `exact` out"
+        )
 
 
 def _ortools() -> ModuleType:
@@ -90,9 +128,9 @@ def _ortools() -> ModuleType:
 
 
 @contextmanager
-def _limited(solver: Any, seconds: float) -> Iterator[None]:  # noqa: ANN401
-    """Stop a solver after some processor time: what else a machine does counts for nothing."""
-    ended, until = threading.Event(), time.process_time() + seconds
+def _limited(solver: Any, until: float) -> Iterator[None]:  # noqa: ANN401
+    """Stop a solver at a processor time: what else a machine does counts for nothing."""
+    ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(_WATCH_S):

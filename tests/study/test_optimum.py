@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from fpga_rt.errors import PlanningError, ToolchainError
 from fpga_rt.planner.look_ahead import look_ahead
 from fpga_rt.planner.plan import Row
+from fpga_rt.study import optimum as module
+from fpga_rt.study.exact_model import ExactModel
 from fpga_rt.study.instances import LOADS, RATIOS, Kind, random_kind, random_row
 from fpga_rt.study.optimum import optimum
 from tests.planner.brute_force import shortest
@@ -70,7 +72,8 @@ def test_times_too_long_for_the_grid_are_bounded_all_the_same() -> None:
     assert exact.proven
     assert rounded.bound_ps <= rounded.outcome.total_ps
     assert rounded.outcome.total_ps == pytest.approx(exact.outcome.total_ps * scale, rel=1e-3)
-    assert rounded.gap < 0.01
+    assert rounded.bound_ps < rounded.outcome.total_ps  # rounded, and proven all the same
+    assert rounded.proven
 
 
 def test_a_job_whose_modules_have_no_partitions_of_their_own_is_refused() -> None:
@@ -83,3 +86,35 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
     instance = row([[(m, (0, 1))] for m in (0, 1, 2, 0, 1, 2)], [1] * 6, 9)
     with pytest.raises(ToolchainError, match=r"pip install 'fpga-rt\[study\]'"):
         optimum(instance)
+
+
+WAITING = row([[(m, (0, 1))] for m in (0, 1, 2, 0, 1, 2)], [1] * 6, 9)
+"""Longer than its bound without a solver."""
+
+
+class _Denying(ExactModel):
+    """A model that the schedule it is given does not fit."""
+
+    def _add_port(self) -> None:
+        self.cp_model.add(self._starts[0] < 0)
+
+
+class _TooLong(ExactModel):
+    """A model whose every schedule ends ten units late."""
+
+    def _add_jobs(self, bound: int) -> None:
+        self._horizon += 10
+        super()._add_jobs(bound)
+        self.cp_model.add(self._ends[-1] >= self._horizon)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(_Denying, "INFEASIBLE, expected a schedule"), (_TooLong, r"that none ends before \d+ ps")],
+)
+def test_a_wrong_model_is_no_proof(
+    wrong: type[ExactModel], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ExactModel", wrong)
+    with pytest.raises(PlanningError, match=rf"6 jobs is wrong: the solver said {said}, but one"):
+        optimum(WAITING)

@@ -97,6 +97,20 @@ def test_no_policy_is_better_than_the_bound_or_the_exact_one(study: Make, tmp_pa
     assert shares[0] >= 0.99 * shares[1]
 
 
+def test_a_proof_without_contention_is_none_where_loads_are_slowed_down(
+    study: Make, tmp_path: Path
+) -> None:
+    made = study(
+        'workload = ["turns"]\npolicy = ["exact"]\nbatch = [64]\npartitions = [2]\n'
+        "contention = [0, 80]\n"
+    )
+    free, slowed = _rows(made, tmp_path / "out").values()
+    assert free["proven"] == "yes"
+    assert slowed["bound_ms"] == free["bound_ms"]
+    assert float(slowed["total_ms"]) > 1.01 * float(free["total_ms"])
+    assert slowed["proven"] == "no"
+
+
 def test_a_server_promises_and_refuses(study: Make, tmp_path: Path) -> None:
     made = study('workload = ["poisson"]\npolicy = ["none", "aggressive", "lru", "exact"]\n')
     rows = _rows(made, tmp_path / "out")
