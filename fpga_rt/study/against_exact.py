@@ -18,11 +18,18 @@ class Against:
         policy: the policy.
         hidden: share of the load time that the exact schedule hides, by point.
         longer: time of the whole workload by that of the exact schedule, by point.
+        proven: whether the exact schedule is proven the best, by point.
     """
 
     policy: str
     hidden: Mapping[str, float]
     longer: Mapping[str, float]
+    proven: Mapping[str, bool]
+
+    @property
+    def proof(self) -> str:
+        """Return how often the exact schedule is proven: else it may be no better."""
+        return f"exact proven in {sum(self.proven.values())} of {len(self.proven)}"
 
     @property
     def text(self) -> str:
@@ -31,7 +38,7 @@ class Against:
         slower, most = max(self.longer.items(), key=lambda item: item[1])
         return (
             f"{self.policy} hides at least {100 * least:.1f} % of what exact hides ({where}) and"
-            f" takes at most {100 * (most - 1):.2f} % longer ({slower})."
+            f" takes at most {100 * (most - 1):.2f} % longer ({slower}); {self.proof}."
         )
 
 
@@ -41,19 +48,22 @@ def against_exact(rows: Sequence[Mapping[str, str]]) -> list[Against]:
     Args:
         rows: results of a study; points whose exact schedule hides nothing are left out.
     """
-    exact = {_others(row): row for row in rows if row["policy"] == EXACT and row["hidden_ms"]}
+    exact = {others(row): row for row in rows if row["policy"] == EXACT and row["hidden_ms"]}
     hidden: dict[str, dict[str, float]] = {}
     longer: dict[str, dict[str, float]] = {}
+    proven: dict[str, dict[str, bool]] = {}
     for row in rows:
-        best = exact.get(_others(row))
+        best = exact.get(others(row))
         if row["policy"] == EXACT or best is None or not float(best["hidden_ms"]):
             continue
         policy, point = row["policy"], row["point"]
         share = float(row["hidden_ms"]) / float(best["hidden_ms"])
         hidden.setdefault(policy, {})[point] = share
         longer.setdefault(policy, {})[point] = float(row["total_ms"]) / float(best["total_ms"])
-    return [Against(policy, hidden[policy], longer[policy]) for policy in hidden]
+        proven.setdefault(policy, {})[point] = best["proven"] == "yes"
+    return [Against(policy, hidden[policy], longer[policy], proven[policy]) for policy in hidden]
 
 
-def _others(row: Mapping[str, str]) -> tuple[str, ...]:
+def others(row: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a result's settings but its policy."""
     return tuple(row[axis] for axis in AXES if axis != "policy")

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import product
-from typing import Literal
 
 from fpga_rt.planner.schedule import POLICIES
 
-StudyPolicy = Literal["none", "lru", "belady", "aggressive", "look-ahead", "exact"]
 STUDY_POLICIES: tuple[str, ...] = (*POLICIES, "exact")
 PLACEMENTS = ("apart", "together")
 ALL = "all"

@@ -13,12 +13,26 @@ def _facts(rows: list[dict[str, str]]) -> dict[str, Fact]:
 
 
 def test_the_worst_point_decides_whether_a_goal_is_met() -> None:
-    facts = _facts([row("exact", 4, hidden_ms=2), row("look-ahead", 4, hidden_ms=1.985),
-                    row("exact", 16, hidden_ms=1), row("look-ahead", 16, hidden_ms=1)])  # fmt: skip
+    facts = _facts([row("exact", 4, hidden_ms=2, proven="yes"),
+                    row("look-ahead", 4, hidden_ms=1.985),
+                    row("exact", 16, hidden_ms=1, proven="yes"),
+                    row("look-ahead", 16, hidden_ms=1)])  # fmt: skip
     hidden = facts["Hidden by `look-ahead`, of what `exact` hides"]
-    assert (hidden.figure, hidden.met) == ("99.2 to 100.0 %", True)
-    worse = _facts([row("exact", 4, hidden_ms=2), row("look-ahead", 4, hidden_ms=1.97)])
+    assert (hidden.figure, hidden.met) == ("99.2 to 100.0 %, exact proven in 2 of 2", True)
+    worse = _facts(
+        [row("exact", 4, hidden_ms=2, proven="yes"), row("look-ahead", 4, hidden_ms=1.97)]
+    )
     assert worse["Hidden by `look-ahead`, of what `exact` hides"].met is False
+
+
+@pytest.mark.parametrize(("first", "met"), [(1.985, None), (1.97, False)])
+def test_an_exact_schedule_without_a_proof_meets_no_goal(first: float, met: bool | None) -> None:
+    """It may be the very schedule that it is compared with."""
+    rows = [row("exact", 4, hidden_ms=2, proven="yes"), row("look-ahead", 4, hidden_ms=first),
+            row("exact", 16, hidden_ms=1), row("look-ahead", 16, hidden_ms=1)]  # fmt: skip
+    fact = _facts(rows)["Hidden by `look-ahead`, of what `exact` hides"]
+    assert fact.figure.endswith("to 100.0 %, exact proven in 1 of 2")
+    assert fact.met is met
 
 
 @pytest.mark.parametrize(("total", "met"), [(10.09, True), (10.2, False)])
