@@ -121,7 +121,7 @@ def test_measured_and_modelled_stand_apart(html: str) -> None:
 def test_goals_that_are_met_and_missed_are_marked(tmp_path: Path) -> None:
     html = page(read_source(write(tmp_path / "s")), "c")
     assert '<span class="met">met</span>' in html
-    rows = [row("exact", 4, hidden_ms=3), row("look-ahead", 4)]
+    rows = [row("exact", 4, hidden_ms=3, proven="yes"), row("look-ahead", 4)]
     html = page(read_source(write(tmp_path / "t", rows)), "c")
     assert '<span class="missed">missed</span>' in html
 
