@@ -60,7 +60,10 @@ def text(value: object) -> str:
     """Return a setting as text: lists with `+` between their values, which CSV does not quote."""
     if isinstance(value, tuple):
         return "+".join(map(str, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)  # results tell points apart by it
+    return str(value)
 
 
 def grid(sweep: Mapping[str, Sequence[Value]]) -> list[Point]:

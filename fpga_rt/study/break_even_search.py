@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from fpga_rt.deployment.atomic_file import write_atomically
-from fpga_rt.study.axes import text
 from fpga_rt.study.break_even import Crossing, Row, sentences
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import evaluate
@@ -40,7 +39,7 @@ def refined(context: Context, crossing: Crossing) -> Crossing:
         figures = evaluate(context, replace(point, **{crossing.axis: value}))  # type: ignore[arg-type]
         if figures.static_ratio is None:
             break  # no static design fits there: the grid's own neighbours stay
-        found = (text(value), figures.static_ratio)
+        found = (f"{value:g}", figures.static_ratio)
         if (found[1] > 1) == (before[1] > 1):
             before = found
         else:

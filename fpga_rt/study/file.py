@@ -101,6 +101,12 @@ class _Reader(TomlFile):
                 ("sweep",),
                 f"{count:,} points, expected at most {MOST_POINTS:,}; sweep fewer values",
             )
+        points = {name_of(point, sweep): point for point in grid(sweep)}
+        if len(points) < count:
+            raise self._error(
+                ("sweep",), f"{count:,} points have only {len(points):,} names; rename workloads or"
+                " calibration files whose names hold the names of axes",
+            )  # fmt: skip
         return Study(
             name=self._path.name,
             title=self._checked(("study", "title"), values.is_text, self._path.stem),
@@ -109,7 +115,7 @@ class _Reader(TomlFile):
             networks={name: self._network(name, models) for name in networks},
             workloads=workloads,
             sweep=sweep,
-            points={name_of(point, sweep): point for point in grid(sweep)},
+            points=points,
             digest=digest,
         )
 

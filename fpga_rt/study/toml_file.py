@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +50,8 @@ class TomlFile:
         try:
             self._data: Table = toml.loads(content)
         except toml.TOMLDecodeError as error:
-            raise ArtifactError(f"{path}: {error}; study files are TOML") from error
+            where = path if "line" in str(error) else f"{path}:{_unclosed(self._lines)}"
+            raise ArtifactError(f"{where}: {error}; study files are TOML") from error
 
     def _table(self, *at: str) -> Table:
         table: Any = self._data
@@ -101,8 +102,10 @@ def unknown(what: str, name: str, known: Sequence[str] | Mapping[str, object]) -
 def line_of(lines: Sequence[str], at: Sequence[str]) -> int:
     """Return the line, from 1 on, of a key or table; of the nearest one around it otherwise."""
     best, deepest, table = 1, 0, []
-    for number, line in enumerate(lines, 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line)
+    for number, line, inside in _depths(lines):
+        if inside:
+            continue
+        header = _HEADER.fullmatch(line)
         if header:
             table = _split(header.group(1))
             found = table
@@ -117,6 +120,27 @@ def line_of(lines: Sequence[str], at: Sequence[str]) -> int:
         if depth > deepest:
             best, deepest = number, depth
     return best
+
+
+_HEADER = re.compile(r"\s*\[{1,2}\s*([^\[\]]+?)\s*\]{1,2}\s*(?:#.*)?")
+_STRING = re.compile(r""" "(?:\\.|[^"\\])*" | '[^']*' """, re.VERBOSE)
+
+
+def _depths(lines: Sequence[str]) -> Iterator[tuple[int, str, int]]:
+    """Yield every line with its number and how many brackets are open where it begins."""
+    depth = 0
+    for number, line in enumerate(lines, 1):
+        yield number, line, depth
+        code = _STRING.sub("", line).partition("#")[0]
+        depth = max(0, depth + code.count("[") - code.count("]"))
+
+
+def _unclosed(lines: Sequence[str]) -> int:
+    """Return the line of the bracket that is open at the end, the last line if none is."""
+    found = list(_depths([*lines, ""]))
+    if not found[-1][2]:
+        return max(1, len(lines))
+    return max(number for number, _, depth in found if not depth)
 
 
 def _split(dotted: str) -> list[str]:

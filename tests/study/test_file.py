@@ -68,6 +68,8 @@ batch = [1]
         ("batch = [1]\nboard = ['pynq']", 2, "board is 'pynq', expected one of alveo-u200,"),
         ("batch = [0]", 1, "batch is 0, expected a whole number of at least 1"),
         ("batch = [true]", 1, "batch is True, expected a whole number of at least 1"),
+        ("partitions = [\n  [0],\n  [1], # ]\n]\nbatch = [0]", 5, "batch is 0, expected a whole"),
+        ("modules = [\n  ['a[', 'b'],\n]\nbatch = [0]", 1, "'a['"),
         ("batch = [2, 2]", 1, "batch has two values named 2; give each once"),
         (
             "partitions = [1, [1]]",
@@ -134,6 +136,26 @@ def test_a_bad_head_names_line_and_choices(
 def test_what_is_no_toml_says_where(written: Written) -> None:
     with pytest.raises(ArtifactError, match=r"study.toml: .*line 2.*; study files are TOML"):
         read(written("[networks]\na = = 2\n"))
+
+
+def test_an_array_without_its_end_has_a_line(written: Written) -> None:
+    text = "[networks]\na = 'x'\n[sweep]\nbatch = [1,\nport = ['icap']\n[workload.a]\n"
+    with pytest.raises(ArtifactError, match=r"study.toml(:4: |: .*line [456])"):
+        read(written(text))
+    with pytest.raises(ArtifactError, match=r"study.toml:3: Unclosed array \(at end of document\)"):
+        read(written("[networks]\n[sweep]\nbatch = [\n  [1]\n"))
+
+
+def test_values_that_are_almost_alike_are_two_points(written: Written) -> None:
+    points = read(written("bitstream = [0.50000001, 0.50000002, 0.5]\nworkload = 'turns'\n")).points
+    assert list(points) == ["bitstream=0.50000001", "bitstream=0.50000002", "bitstream=0.5"]
+
+
+def test_points_of_one_name_are_refused(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fpga_rt.study.file.name_of", lambda *_: "the same")
+    path = written("batch = [1, 2]\nworkload = 'turns'\n")
+    with pytest.raises(ArtifactError, match="2 points have only 1 names; rename workloads"):
+        read(path)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
