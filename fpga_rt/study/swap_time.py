@@ -2,9 +2,10 @@
 
 A way is a port with its software: the port's own time, what programs that use the DRAM add to it,
 the kernel's path to it, and the host's program. Each part is a range with its origin; a total is a
-sum of ranges and is modelled. Of the kernel's path nobody published a figure for itself, so it is
-bounded: at least nothing, as on bare metal, and at most what a whole `fpgautil` run takes longer
-than the port.
+sum of ranges and is modelled. A way without software or kernel is the port alone, as on bare metal:
+no program on a host is counted in it. Of the kernel's path nobody published a figure for itself, so
+it is bounded: at least nothing, as on bare metal, and at most what a whole `fpgautil` run takes
+longer than the port.
 
 Ref: Vivado Design Suite User Guide: Dynamic Function eXchange
 Document: UG909, Configuration Time (ICAP 400 MB/s, JTAG 66 Mb/s on 7-series)
@@ -81,9 +82,9 @@ def ways(board: Board, size_bytes: int) -> list[Way]:
     found = [_alone(_title(port), port, size_bytes) for port in board.ports.values()]
     if board.device.family is SERIES7:
         found += _of_7_series(size_bytes)
-        pcap = board.ports.get("pcap")
-        if pcap is not None:
-            found += _through_linux(pcap, size_bytes)
+    pcap = board.ports.get("pcap")
+    if pcap is not None:
+        found += _through_linux(pcap, size_bytes)
     return sorted(found, key=lambda way: (way.low_ps, way.high_ps))
 
 
@@ -144,11 +145,6 @@ _PR_DOWNLOAD_US = (5_100, 24_000)
 def _through_linux(pcap: ConfigurationPort, size_bytes: int) -> Iterator[Way]:
     time_ps = pcap.load_ps(size_bytes)
     port = Part("port", time_ps, time_ps, pcap.origin, pcap.source)
-    _, most_ms = pcap.kernel_range_ms or (0, 0)
-    kernel = Part(
-        "kernel", 0, most_ms * _PS_PER_MS, "bounded",
-        f"0 is bare metal; {most_ms} ms at most: {pcap.kernel_source}",
-    )  # fmt: skip
     for name, (low, high), source in (
         ("PCAP, this project through fpga_manager", _OWN_US,
          "measured on x86: python -m benchmarks --only swap pynq_swap"),
@@ -156,4 +152,21 @@ def _through_linux(pcap: ConfigurationPort, size_bytes: int) -> Iterator[Way]:
          "measured on x86, few to 28 IPs: python -m benchmarks --only pynq_swap"),
     ):  # fmt: skip
         software = Part("software", low * _PS_PER_US, high * _PS_PER_US, "measured", source)
-        yield Way(name, (software, kernel, port), pcap.bytes_per_second)
+        parts = (software, *_kernel(pcap), port, *_contention(pcap, size_bytes))
+        yield Way(name + _unknown(pcap), parts, pcap.bytes_per_second)
+
+
+def _kernel(pcap: ConfigurationPort) -> Iterator[Part]:
+    """Yield what the kernel's path adds; a calibrated port was measured with it."""
+    if pcap.kernel_range_ms is None:
+        return
+    _, most_ms = pcap.kernel_range_ms
+    yield Part(
+        "kernel", 0, most_ms * _PS_PER_MS, "bounded",
+        f"0 is bare metal; {most_ms} ms at most: {pcap.kernel_source}",
+    )  # fmt: skip
+
+
+def _unknown(pcap: ConfigurationPort) -> str:
+    known = pcap.kernel_range_ms is not None or pcap.origin == "calibrated"
+    return "" if known else " (kernel not known)"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from fpga_rt.arch.boards import board
@@ -62,8 +65,32 @@ def test_contention_is_a_bounded_part_where_it_was_measured() -> None:
 
 
 def test_other_families_have_their_own_ports_only() -> None:
-    assert [w.name for w in ways(board("kv260"), BYTES)] == ["ICAP", "PCAP, bare metal"]
+    assert {w.name for w in ways(board("kv260"), BYTES)} == {
+        "ICAP", "PCAP, bare metal", "PCAP, this project through fpga_manager",
+        "PCAP, PYNQ's pr_download",
+    }  # fmt: skip
     assert full_way(board("alveo-u200")) is None
     size_bytes, way = full_way(board("pynq-z2")) or pytest.fail("a PYNQ-Z2 has a PCAP")
     assert size_bytes == 4_045_564
     assert way.low_ps / MS == pytest.approx(0.039 + 4_045_564 / 128.5e3)
+
+
+def test_the_kernels_path_is_counted_on_other_families_too() -> None:
+    """Up to 901 ms of `fpgautil` on a ZynqMP, and what its DRAM's other users add."""
+    [way] = [w for w in ways(board("kv260"), BYTES) if w.name.endswith("pr_download")]
+    assert [part.name for part in way.parts] == ["software", "kernel", "port", "contention"]
+    assert way.parts[1].high_ps == 901 * MS
+
+
+@pytest.mark.parametrize(
+    ("origin", "told"), [("measured", " (kernel not known)"), ("calibrated", "")]
+)
+def test_a_kernel_that_nobody_timed_is_no_zero(origin: Any, told: str) -> None:  # noqa: ANN401
+    """A calibrated port was measured with the kernel; of another one the range is not known."""
+    pynq = board("pynq-z2")
+    pcap = replace(pynq.ports["pcap"], kernel_range_ms=None, origin=origin)
+    names = {
+        way.name: {part.name for part in way.parts}
+        for way in ways(replace(pynq, ports={"pcap": pcap}), BYTES)
+    }
+    assert names[f"PCAP, PYNQ's pr_download{told}"] == {"software", "port"}

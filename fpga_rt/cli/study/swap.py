@@ -130,6 +130,7 @@ def _published(found: list[Way], full: tuple[int, Way] | None) -> Iterator[str]:
 
 
 def _sources(found: list[Way]) -> Iterator[str]:
+    yield "software, kernel: not counted in a row without them, which is the port alone"
     told = set()
     for way in found:
         for part in way.parts:
