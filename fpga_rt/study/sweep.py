@@ -16,6 +16,7 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import astuple
+from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,12 @@ def manifest(study: Study) -> dict[str, Any]:
             for name, workload in study.workloads.items()
             if workload.trace
         },
+        "calibrations": [
+            {"file": Path(name).name, "sha256": digest(Path(name).read_bytes())}
+            for name in map(str, study.sweep.get("calibration", ()))
+            if name
+        ],
+        "solver": _solver() if "exact" in study.sweep.get("policy", ()) else None,
         "fpga_rt": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -122,8 +129,18 @@ def manifest(study: Study) -> dict[str, Any]:
     }
 
 
-_IDENTITY = ("format", "version", "study_sha256", "models", "traces", "fpga_rt")
+_IDENTITY = (
+    "format", "version", "study_sha256", "models", "traces", "calibrations", "solver", "fpga_rt",
+)  # fmt: skip
 """What must be the same for a folder to be continued."""
+
+
+def _solver() -> str | None:
+    """Return the version of what policy `exact` solves with, None where it is not installed."""
+    try:
+        return f"ortools {version('ortools')}"
+    except PackageNotFoundError:
+        return None
 
 
 def _begin(study: Study, folder: Path) -> None:

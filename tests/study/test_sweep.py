@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from fpga_rt.study import sweep
 from fpga_rt.study.axes import Point
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import COLUMNS, evaluate, nearest_rank, seed_of
-from fpga_rt.study.file import Study
+from fpga_rt.study.file import Study, read
 from fpga_rt.study.workload import Workload
 from tests.study.conftest import DIGITS
 
@@ -54,10 +56,10 @@ def test_figures_are_those_of_the_prediction(study: Make, tmp_path: Path) -> Non
         assert float(row["static_ms"]) == pytest.approx(2 * sum(static.latencies_ps) / 1e9)
         ratio = float(row["static_ms"]) / float(row["total_ms"])
         assert float(row["static_ratio"]) == pytest.approx(ratio)
-        # A full bitstream of 32,364,512 bits (UG470) at 128.5 MB/s, once for each of four requests.
+        # A full bitstream of 32,364,512 bits (UG470) at 128.5 MB/s, between the four requests.
         alone = StaticDesigns([network], PYNQ).best(3)
         assert alone is not None
-        full = 4 * (0.039 + 32_364_512 / 8 / 128.5e3 + alone.latencies_ps[0] / 1e9)
+        full = 3 * (0.039 + 32_364_512 / 8 / 128.5e3) + 4 * alone.latencies_ps[0] / 1e9
         assert float(row["full_ms"]) == pytest.approx(full)
         assert float(row["full_ratio"]) == pytest.approx(full / float(row["total_ms"]))
         assert int(row["area_lut"]) == 9600 + 8800 + 4800
@@ -128,6 +130,25 @@ def test_a_server_promises_and_refuses(study: Make, tmp_path: Path) -> None:
         "policy exact plans requests that are all known, but those of a server come while it runs;"
         " expected none or aggressive for a server, so leave it out there"
     )
+
+
+def test_servers_are_compared_where_both_designs_accept_as_many(
+    written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """A rate that overloads the swapped modules alone, and one that neither is troubled by."""
+    text = (
+        f'[networks]\na = "{DIGITS}"\n[workload.light]\nkind = "server"\nrequests = 5\n'
+        'rate_hz = 0.1\ndeadline_us = 60000\n[workload.heavy]\nkind = "server"\n'
+        "requests = 200\nrate_hz = 4000\ndeadline_us = 20000\n[sweep]\npartitions = [2]\n"
+    )
+    rows = _rows(read(written(text)), tmp_path / "out")
+    light, heavy = rows["workload=light"], rows["workload=heavy"]
+    assert light["accepted"] == light["static_accepted"] == "5"
+    ratio = float(light["static_ms"]) / float(light["p99_ms"])
+    assert float(light["static_ratio"]) == pytest.approx(ratio)
+    assert int(heavy["accepted"]) < 100 < int(heavy["static_accepted"])
+    assert heavy["static_ms"]
+    assert heavy["static_ratio"] == ""
 
 
 def test_a_point_that_cannot_be_says_why(study: Make, tmp_path: Path) -> None:
@@ -205,6 +226,37 @@ def test_a_folder_of_another_study_is_left_alone(study: Make, tmp_path: Path) ->
     (tmp_path / "full" / "thesis.tex").write_text("")
     with pytest.raises(ArtifactError, match=r"holds thesis.tex and no study"):
         sweep.run(study('workload = ["turns"]\nbatch = [2]\n'), tmp_path / "full", 1)
+
+
+def test_a_folder_is_not_continued_with_another_calibration(
+    written: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = tmp_path / "board.json"
+    measured.write_text("{}")
+    monkeypatch.setattr("fpga_rt.study.values.calibrated", lambda *_: PYNQ)
+    monkeypatch.setattr("fpga_rt.study.context.calibrated", lambda *_: PYNQ)
+    made = read(written('workload = ["alone"]\npartitions = [1]\ncalibration = ["board.json"]\n'))
+    folder = tmp_path / "out"
+    sweep.run(made, folder, 1)
+    found = json.loads((folder / sweep.MANIFEST).read_text())
+    sha256 = hashlib.sha256(b"{}").hexdigest()
+    assert found["calibrations"] == [{"file": "board.json", "sha256": sha256}]
+    measured.write_text("{ }")
+    with pytest.raises(ArtifactError, match=r"results of another study.*\(calibrations differs\)"):
+        sweep.run(made, folder, 1)
+
+
+def test_a_folder_is_not_continued_with_another_solver(
+    study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exact = study('workload = ["alone"]\npartitions = [1]\npolicy = ["exact"]\n')
+    other = study('workload = ["alone"]\npartitions = [1]\npolicy = ["none"]\n')
+    assert sweep.manifest(other)["solver"] is None
+    assert sweep.manifest(exact)["solver"] == f"ortools {importlib.metadata.version('ortools')}"
+    sweep._begin(exact, tmp_path / "out")
+    monkeypatch.setattr(sweep, "version", lambda _: "0.1")
+    with pytest.raises(ArtifactError, match=r"\(solver differs\)"):
+        sweep.run(exact, tmp_path / "out", 1)
 
 
 def test_results_of_other_columns_are_refused(tmp_path: Path) -> None:
