@@ -38,7 +38,10 @@ def full_load_ps(board: Board, ratio: float = 1.0) -> int | None:
 def full_bitstreams_ps(
     names: Sequence[str], load_ps: int | None, alone_ps: Callable[[str], int | None]
 ) -> int | None:
-    """Return what requests of some networks take one after the other, the first load included.
+    """Return what requests of some networks take one after the other.
+
+    The first network's design is there already, as the static design is and the static region of
+    swapped modules: only changes are charged.
 
     Args:
         names: network of each request.
@@ -49,5 +52,5 @@ def full_bitstreams_ps(
     known = [latencies[name] for name in names]
     if load_ps is None or None in known:
         return None
-    changes = 1 + sum(before != after for before, after in itertools.pairwise(names))
+    changes = sum(before != after for before, after in itertools.pairwise(names))
     return changes * load_ps + sum(latency or 0 for latency in known)
