@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from fpga_rt.study.axes import AXES
+from fpga_rt.study.rivals import accepts_text, alone, by_measure, judged
 
 Row = Mapping[str, str]
 
@@ -87,15 +88,15 @@ class Line:
 
 def lines(rows: Sequence[Row]) -> list[Line]:
     """Return every line of at least two results that have a `static_ratio`."""
-    judged = [row for row in rows if row["static_ratio"]]
+    points = judged(rows)
     varied = [axis for axis in AXES if len({row[axis] for row in rows}) > 1]
     found = []
     for axis in varied:
-        order = _order(axis, judged)
+        order = _order(axis, points)
         if order is None:
             continue
         groups: dict[str, list[Row]] = {}
-        for row in judged:
+        for row in points:
             others = " ".join(f"{other}={row[other]}" for other in varied if other != axis)
             groups.setdefault(others, []).append(row)
         for others, group in groups.items():
@@ -115,17 +116,21 @@ def sentences(
         rows: results without errors.
         refined: returns a crossing with neighbours that are closer.
     """
-    judged = [row for row in rows if row["static_ratio"]]
-    found = [_whole(judged)] if judged else []
-    if len(judged) < len(rows):
+    groups = [(before, judged(group)) for before, group in by_measure(rows)]
+    found = [before + _whole(group) for before, group in groups if group]
+    if accepts := accepts_text(rows):
+        found.append(accepts)
+    if alone(rows):
         found.append(
-            f"In {len(rows) - len(judged)} points no static design of the same area holds all"
+            f"In {len(alone(rows))} points no static design of the same area holds all"
             " modules: there it runs only with reconfiguration."
         )
     found += _against_full(rows)
-    along = lines(judged)
-    for axis in _told_first(line.axis for line in along):
-        found += _along([line for line in along if line.axis == axis], refined)
+    for before, group in groups:
+        along = lines(group)
+        for axis in _told_first(line.axis for line in along):
+            told = _along([line for line in along if line.axis == axis], refined)
+            found += [before + line for line in told]
     return found
 
 
@@ -153,12 +158,12 @@ def _number(column: str, row: Row) -> float | None:
         return None
 
 
-def _whole(judged: Sequence[Row]) -> str:
-    ratios = {row["point"]: float(row["static_ratio"]) for row in judged}
+def _whole(rows: Sequence[Row]) -> str:
+    ratios = {row["point"]: float(row["static_ratio"]) for row in rows}
     wins = sum(ratio > 1 for ratio in ratios.values())
     worst, best = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
     return (
-        f"Reconfiguration pays in {wins} of {len(judged)} points: the static design of the"
+        f"Reconfiguration pays in {wins} of {len(rows)} points: the static design of the"
         f" same area takes {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f} ({best}) times as"
         " long."
     )

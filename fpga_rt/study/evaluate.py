@@ -43,10 +43,11 @@ class Figures:
     """Columns of a result; None where a point has no such figure.
 
     Times are in milliseconds. `static_ratio` is how many times as long the static design takes (of
-    a server, its p99 latency): above 1 reconfiguration pays. `full_ms` and `full_ratio` are the
-    same of networks that change by full bitstreams (`fpga_rt.study.full_bitstreams`). `area_lut` is
-    the area that all of them have. `gap_percent` is how far above `bound_ms` the total is, and
-    `proven` whether no schedule is better, by more than `optimum.TOLERANCE`.
+    a server, its p99 latency, where both accept as many): above 1 reconfiguration pays. `full_ms`
+    and `full_ratio` are the same of networks that change by full bitstreams
+    (`fpga_rt.study.full_bitstreams`). `area_lut` is the area that all of them have. `gap_percent`
+    is how far above `bound_ms` the total is, and `proven` whether no schedule is better, by more
+    than `optimum.TOLERANCE`.
     """
 
     clock: str = "virtual"
@@ -76,6 +77,7 @@ class Figures:
     full_ms: float | None = None
     full_ratio: float | None = None
     accepted: int | None = None
+    static_accepted: int | None = None
     refused_full: int | None = None
     refused_late: int | None = None
     late: int | None = None
@@ -228,10 +230,10 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
         )
     static = context.static(point, names, list(workload.mix.values()))
     latencies = sorted(ends.latencies_ps)
-    fixed: Sequence[int] = ()
+    fixed: Ends | None = None
     if static:
         alone = [(Work((), latency),) for latency in static.latencies_ps]
-        fixed = sorted(_served(point, workload, seed, alone, {}, ahead).latencies_ps)
+        fixed = _served(point, workload, seed, alone, {}, ahead)
     return Figures(
         origin=board.origin,
         requests=workload.requests,
@@ -240,7 +242,7 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
         images_per_s=len(latencies) * point.batch * 1e12 / ends.last_ps,
         **_percentiles(latencies),
         loads=ends.loads,
-        **_against(nearest_rank(fixed, 99) if fixed else None, nearest_rank(latencies, 99)),
+        **_against_served(fixed, ends),
         static_modules=" ".join(static.modules) if static else "",
         area_lut=_area_lut(board, point),
         accepted=ends.accepted,
@@ -249,6 +251,19 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
         late=ends.ended["late"],
         lost=ends.lost,
     )
+
+
+def _against_served(fixed: Ends | None, ends: Ends) -> dict[str, Any]:
+    """Return the p99 of the static design, its ratio only where both accept as many requests."""
+    if fixed is None:
+        return {}
+    figures: dict[str, Any] = {"static_accepted": fixed.accepted}
+    if fixed.latencies_ps:
+        p99 = [nearest_rank(sorted(those.latencies_ps), 99) for those in (fixed, ends)]
+        figures |= _against(p99[0], p99[1])
+    if fixed.accepted != ends.accepted:
+        figures.pop("static_ratio", None)
+    return figures
 
 
 def _served(

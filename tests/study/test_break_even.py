@@ -12,6 +12,7 @@ Row = dict[str, str]
 
 def _row(ratio: float | str, **settings: object) -> Row:
     cells = dict.fromkeys(AXES, "x") | {"area_lut": "100", "full_ratio": "", "point": ""}
+    cells |= {"accepted": "", "static_accepted": ""}
     cells |= {name: str(value) for name, value in settings.items()}
     cells["point"] = cells["point"] or " ".join(map(str, settings.values()))
     return cells | {"static_ratio": str(ratio)}
@@ -112,4 +113,29 @@ def test_areas_in_which_it_never_pays_are_told() -> None:
     assert sentences(rows)[1:] == [
         "It loses in every area, partitions 0 to all, in 2 of 2 settings of the rest: static /"
         " reconfigured is 0.50 to 0.50."
+    ]
+
+
+def test_servers_are_told_apart_from_other_workloads() -> None:
+    rows = [_row(ratio, batch=batch) for ratio, batch in ((0.5, 1), (0.9, 8))]
+    rows += [
+        _row(ratio, batch=batch, accepted=10, static_accepted=10)
+        for ratio, batch in ((0.4, 1), (1.5, 8))
+    ]
+    assert sentences(rows) == [
+        "Reconfiguration pays in 0 of 2 points: the static design of the same area takes 0.50 (1)"
+        " to 0.90 (8) times as long.",
+        "Servers, by p99: Reconfiguration pays in 1 of 2 points: the static design of the same area"
+        " takes 0.40 (1 10 10) to 1.50 (8 10 10) times as long.",
+        "It loses at every batch from 1 to 8: static / reconfigured is 0.50 to 0.90.",
+        "Servers, by p99: It pays from batch 8 on: static / reconfigured is 0.40 at 1, 1.50 at 8.",
+    ]
+
+
+def test_servers_that_accept_other_numbers_are_not_compared() -> None:
+    rows = [_row("", batch=1, accepted=28, static_accepted=976),
+            _row("", batch=2, accepted=9, static_accepted=8)]  # fmt: skip
+    assert sentences(rows) == [
+        "In 2 points of servers the static design accepts another number of requests (more in 1,"
+        " fewer in 1): their p99 are of different requests and are not compared."
     ]

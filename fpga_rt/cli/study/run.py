@@ -26,11 +26,16 @@ _SHOWN = (
     ("hidden_share", "hidden\n%"),
     ("exposed_ms", "exposed\nms"),
     ("gap_percent", "above\nbound %"),
+    ("accepted", "accepted"),
+    ("refused_full", "refused:\nfull"),
+    ("refused_late", "refused:\nlate"),
     ("static_ms", "static\nms"),
+    ("static_accepted", "static\naccepted"),
     ("static_ratio", "static /\nthis"),
     ("full_ms", "full\nms"),
     ("full_ratio", "full /\nthis"),
 )
+_COUNTS = ("loads", "accepted", "refused_full", "refused_late", "static_accepted")
 
 Rows = Sequence[dict[str, str]]
 
@@ -99,7 +104,7 @@ def _table(study: Study, rows: Rows) -> str:
 
 
 def _cell(key: str, value: str) -> str:
-    if not value or key == "loads":
+    if not value or key in _COUNTS:
         return value
     if key == "hidden_share":
         return f"{100 * float(value):.1f}"

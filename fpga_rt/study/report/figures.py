@@ -138,6 +138,8 @@ def beside_static(row: Row) -> str:
     """Return how the static design of the same area compares, to stand behind a row's label."""
     if row["static_ratio"]:
         return f"; static / this {float(row['static_ratio']):.2f}"
+    if row["static_accepted"]:
+        return f"; accepts {row['accepted']}, the static design {row['static_accepted']}"
     return "; no static design fits"
 
 

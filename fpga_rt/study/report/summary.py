@@ -10,6 +10,7 @@ from fpga_rt.runtime.report_text import count_text, time_text
 from fpga_rt.study.against_exact import against_exact, others
 from fpga_rt.study.report import peers
 from fpga_rt.study.report.peers import Yardstick
+from fpga_rt.study.rivals import accepts_text, alone, by_measure, judged
 
 Row = dict[str, str]
 Json = dict[str, Any]
@@ -31,21 +32,30 @@ class Fact:
 
 def verdict(rows: Sequence[Row]) -> str:
     """Say in a sentence whether reconfiguration pays."""
-    judged = [float(row["static_ratio"]) for row in rows if row["static_ratio"]]
-    wins, alone = sum(ratio > 1 for ratio in judged), len(rows) - len(judged)
     parts = []
-    if judged:
+    for before, ratios in _ratios(rows):
+        wins = sum(ratio > 1 for ratio in ratios)
         beats = "in none" if not wins else f"in {wins}"
         parts.append(
-            f"Against a static design of the same area reconfiguration pays {beats} of"
-            f" {count_text(len(judged), 'point')}."
+            f"{before}Against a static design of the same area reconfiguration pays {beats} of"
+            f" {count_text(len(ratios), 'point')}."
         )
-    if alone:
+    if accepts := accepts_text(rows):
+        parts.append(accepts)
+    if without := alone(rows):
         parts.append(
-            f"In {count_text(alone, 'point')} no static design holds all modules: only"
+            f"In {count_text(len(without), 'point')} no static design holds all modules: only"
             " reconfiguration runs there."
         )
     return " ".join(parts)
+
+
+def _ratios(rows: Sequence[Row]) -> Iterator[tuple[str, list[float]]]:
+    """Yield the ratios to the static design by measure, where there are any."""
+    for before, group in by_measure(rows):
+        ratios = [float(row["static_ratio"]) for row in judged(group)]
+        if ratios:
+            yield before, ratios
 
 
 def summary(rows: Sequence[Row], runs: Sequence[Json]) -> list[Fact]:
@@ -62,13 +72,12 @@ def summary(rows: Sequence[Row], runs: Sequence[Json]) -> list[Fact]:
 
 
 def _static(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
-    judged = [float(row["static_ratio"]) for row in rows if row["static_ratio"]]
-    if judged:
-        wins = sum(ratio > 1 for ratio in judged)
+    for before, ratios in _ratios(rows):
+        wins = sum(ratio > 1 for ratio in ratios)
         yield Fact(
-            "Static design of the same area takes, times as long",
-            f"{min(judged):.3g} to {max(judged):.3g}; above 1 in {wins} of"
-            f" {count_text(len(judged), 'point')}",
+            f"{before}Static design of the same area takes, times as long",
+            f"{min(ratios):.3g} to {max(ratios):.3g}; above 1 in {wins} of"
+            f" {count_text(len(ratios), 'point')}",
             kinds, peers.STATIC,
         )  # fmt: skip
     full = [float(row["full_ratio"]) for row in rows if row["full_ratio"]]
@@ -80,9 +89,8 @@ def _static(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
             f" {count_text(len(full), 'point')}",
             kinds, peers.FULL,
         )  # fmt: skip
-    alone = len(rows) - len(judged)
-    if alone:
-        yield Fact("No static design fits the area", f"{alone} of {len(rows)} points", kinds,
+    if without := alone(rows):
+        yield Fact("No static design fits the area", f"{len(without)} of {len(rows)} points", kinds,
                    peers.STATIC)  # fmt: skip
 
 

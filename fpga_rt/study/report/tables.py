@@ -18,8 +18,8 @@ _SHOWN = {
     "exposed_ms": "exposed ms", "gap_percent": "above bound %", "proven": "proven best",
     "static_ms": "static ms", "static_ratio": "static / this",
     "full_ms": "full bitstreams ms", "full_ratio": "full / this", "accepted": "accepted",
-    "refused_full": "refused: full", "refused_late": "refused: late", "late": "late",
-    "lost": "lost",
+    "static_accepted": "static accepted", "refused_full": "refused: full",
+    "refused_late": "refused: late", "late": "late", "lost": "lost",
 }  # fmt: skip
 
 

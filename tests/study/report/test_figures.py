@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from fpga_rt.study.report.figures import MOST_BARS, Bars, Figure, Lines, figures
+from fpga_rt.study.report.figures import MOST_BARS, Bars, Figure, Lines, beside_static, figures
 from tests.study.report.folders import ROWS, Row, row, run
 
 
@@ -115,6 +115,11 @@ def test_the_static_design_stands_beside_every_swapping_figure() -> None:
     for figure in (f for f in _figures(rows).values() if isinstance(f, Bars)):
         labels = [label for label, _ in figure.bars]
         assert labels == ["none; static / this 0.50", "lru; no static design fits"]
+
+
+def test_servers_that_accept_other_numbers_have_no_ratio() -> None:
+    unequal = row("none", 4, accepted=28, static_accepted=976, static_ratio="")
+    assert beside_static(unequal) == "; accepts 28, the static design 976"
 
 
 def test_what_there_is_no_room_for_is_counted() -> None:

@@ -64,6 +64,23 @@ def test_losses_are_said() -> None:
     )
 
 
+def test_servers_are_never_counted_with_other_workloads() -> None:
+    served = row("none", 8, accepted=5, static_accepted=5, static_ratio=0.7)
+    unequal = row("none", 9, accepted=28, static_accepted=976, static_ratio="")
+    rows = [row("none", 4), served, unequal]
+    assert verdict(rows) == (
+        "Against a static design of the same area reconfiguration pays in 1 of 1 point."
+        " Servers, by p99: Against a static design of the same area reconfiguration pays in none of"
+        " 1 point. In 1 point of servers the static design accepts another number of requests (more"
+        " in 1, fewer in 0): their p99 are of different requests and are not compared."
+    )
+    name = "Static design of the same area takes, times as long"
+    facts = _facts(rows)
+    assert facts[name].figure == "2 to 2; above 1 in 1 of 1 point"
+    assert facts[f"Servers, by p99: {name}"].figure == "0.7 to 0.7; above 1 in 0 of 1 point"
+    assert "No static design fits the area" not in facts
+
+
 def test_full_bitstreams_are_a_rival_where_networks_take_turns() -> None:
     name = "A full bitstream for each network takes, times as long"
     facts = _facts([row("none", 4, full_ratio=16.8), row("none", 16, full_ratio=0.9)])
