@@ -37,7 +37,7 @@ def test_device_terms_are_what_inspect_predicts(cli: Cli, archive: Path) -> None
 def test_every_term_has_a_clock_an_origin_and_a_basis(cli: Cli, archive: Path) -> None:
     found = _json(cli, "study", "budget", archive, "--preset", "voice-500", "--rate", 20)
     assert found["limit"] == {
-        "ms": 500, "origin": "document", "basis": "a longer gap in a conversation is noticed",
+        "ms": 500, "origin": "assumed", "basis": "a longer gap in a conversation is noticed",
     }  # fmt: skip
     names = [term["name"] for term in found["terms"]]
     assert names == [
@@ -54,7 +54,8 @@ def test_every_term_has_a_clock_an_origin_and_a_basis(cli: Cli, archive: Path) -
 def test_the_text_answers_both_questions(cli: Cli, archive: Path) -> None:
     text = cli("study", "budget", archive, "--preset", "voice-200", "--partitions", 3).out
     for part in (
-        "voice-200: 200 ms (document: the usual gap between turns of a conversation)",
+        "voice-200: 200 ms (document: the usual gap between turns of a conversation, Stivers et"
+        " al., PNAS 106(26), 2009)",
         "warm  with a swap  static design  origin",
         "How far may the model be?\n  A warm request: anywhere on Earth.\n  A request with",
         "How often may it swap?\n  A swap of all its modules adds ",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fpga_rt.study.path import Path, reach_km
@@ -33,3 +35,9 @@ def test_presets_are_in_order() -> None:
     voice = [preset.limit_ms for name, preset in PRESETS.items() if name.startswith("voice")]
     assert voice == [200, 500, 800]
     assert all(preset.limit_origin in {"document", "assumed"} for preset in PRESETS.values())
+
+
+def test_a_limit_of_a_document_names_it() -> None:
+    told = [preset.basis for preset in PRESETS.values() if preset.limit_origin == "document"]
+    assert told
+    assert all(re.search(r"\d{4}$", basis) for basis in told)  # ends with the year
