@@ -16,7 +16,8 @@ from fpga_rt.arch.devices import device, devices
 from fpga_rt.arch.partials import full_bytes
 from fpga_rt.arch.ports import ConfigurationPort
 from fpga_rt.arch.ports import port as port_of
-from fpga_rt.study.toml_file import TomlFile, read_text
+from fpga_rt.study.text_file import read_text
+from fpga_rt.study.toml_file import TomlFile
 from fpga_rt.study.values import above_zero, is_text, one_of, positive
 
 _PS_PER_MS = 10**9
@@ -37,6 +38,7 @@ class Design:
         full_ms: of loading it, modelled.
         regions_ms: of loading every region of a board with partitions by its own port, modelled;
             None where no such board is known.
+        regions_port: that port, empty where none is.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Design:
     full_bytes: int
     full_ms: float
     regions_ms: float | None
+    regions_port: str = ""
 
     def first_ms(self, load_ms: float) -> float:
         """Return the latency of the first image after a change."""
@@ -103,16 +106,16 @@ class _Reader(TomlFile):
         rate: float = self._checked((*at, "inferences_per_s"), above_zero)
         named: str = self._checked((*at, "regions"), one_of((*boards(), "")), "")
         full_ms = port.load_ps(size_bytes) / _PS_PER_MS
-        return Design(name, part, 1e3 / rate, size_bytes, full_ms, _regions_ms(named))
+        regions_ms, by = _regions(named) if named else (None, "")
+        return Design(name, part, 1e3 / rate, size_bytes, full_ms, regions_ms, by)
 
 
-def _regions_ms(name: str) -> float | None:
-    if not name:
-        return None
+def _regions(name: str) -> tuple[float, str]:
+    """Return what loading all regions of a board takes, and by which port."""
     target = board(name)
     port = target.ports[target.default_port]
     loads = (port.load_ps(partition.bitstream_bytes) for partition in target.partitions)
-    return sum(loads) / _PS_PER_MS
+    return sum(loads) / _PS_PER_MS, port.name
 
 
 def _port(value: object) -> ConfigurationPort:

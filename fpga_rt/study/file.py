@@ -14,11 +14,13 @@ from pathlib import Path
 from fpga_rt.errors import FpgaRtError
 from fpga_rt.study import values
 from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, name_of, text
-from fpga_rt.study.toml_file import Table, TomlFile, read_text, unknown
+from fpga_rt.study.text_file import read_text
+from fpga_rt.study.toml_file import Table, TomlFile, unknown
 from fpga_rt.study.trace_file import read_trace
 from fpga_rt.study.workload import KINDS, ORDERS, Kind, Workload
 
 MOST_POINTS = 1_000_000
+MOST_REQUESTS = 10_000_000
 _TABLES = ("study", "networks", "workload", "sweep")
 _STUDY_KEYS = ("title", "seed", "exact_seconds")
 _DRAWN_KEYS = ("requests", "mix", "order", "rate_hz")
@@ -80,6 +82,13 @@ def read(path: Path, models: Path | None = None) -> Study:
     content = read_text(path)
     digest = hashlib.sha256(content.encode()).hexdigest()
     return _Reader(path, content).study(models or path.parent, digest)
+
+
+def _requests(value: object) -> int:
+    count = values.positive(value)
+    if count > MOST_REQUESTS:
+        raise ValueError(f"at most {MOST_REQUESTS:,}, each of which is worked out")
+    return count
 
 
 class _Reader(TomlFile):
@@ -148,6 +157,7 @@ class _Reader(TomlFile):
         for network in mix:
             if network not in networks:
                 raise self._error((*at, "mix"), unknown("network", network, networks))
+        order = values.one_of(ORDERS) if kind == "gateway" else values.unused(kind, "gateway")
         turns = table.get("order", "turns") == "turns" and kind != "server"
         share = values.positive if turns else values.above_zero
         shares = {key: self._value((*at, "mix", key), value, share) for key, value in mix.items()}
@@ -161,9 +171,9 @@ class _Reader(TomlFile):
         return Workload(
             name=name,
             kind=kind,
-            requests=self._checked((*at, "requests"), values.positive, 1000 if server else 18),
+            requests=self._checked((*at, "requests"), _requests, 1000 if server else 18),
             mix=shares,
-            order=self._checked((*at, "order"), values.one_of(ORDERS), "turns"),
+            order=self._checked((*at, "order"), order, "turns"),
             rate_hz=self._checked((*at, "rate_hz"), rate, None if server else 0.0),
             deadline_us=self._checked((*at, "deadline_us"), rate, None if server else 0.0),
             queue=self._checked((*at, "queue"), values.positive if server else rate, 64),

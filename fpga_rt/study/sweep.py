@@ -55,12 +55,14 @@ def run(
         ArtifactError: the folder holds another study's results, or cannot be written.
     """
     processes = processes or os.cpu_count() or 1
+    report = done or (lambda _: None)
     _begin(study, folder)
     if (folder / RESULTS).exists():
-        return read(folder / RESULTS)
+        rows = read(folder / RESULTS)
+        report(len(rows))
+        return rows
     known = {row["point"]: row for row in _partial(folder / PARTIAL)}
     missing = {name: point for name, point in study.points.items() if name not in known}
-    report = done or (lambda _: None)
     report(len(known))
     with (folder / PARTIAL).open("a", newline="") as file:
         for rows in _evaluated(study, missing, processes):

@@ -18,19 +18,6 @@ from fpga_rt.errors import ArtifactError, FpgaRtError, ToolchainError
 Table = dict[str, Any]
 
 
-def read_text(path: Path) -> str:
-    """Return the content of a file.
-
-    Raises:
-        ArtifactError: it cannot be read.
-    """
-    try:
-        return path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
-
-
 class TomlFile:
     """A file's text, for messages, and what it says; readers of a form build on it."""
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fpga_rt.errors import ArtifactError
+from fpga_rt.study.text_file import read_text
 
 REQUIRED = ("at_us", "network")
 COLUMNS = (*REQUIRED, "deadline_us")
@@ -42,12 +43,7 @@ def read_trace(path: Path, networks: Collection[str]) -> tuple[Recorded, ...]:
     Raises:
         ArtifactError: it cannot be read, has no requests, or a line is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
-    found = tuple(_requests(path, text.splitlines(), networks))
+    found = tuple(_requests(path, read_text(path).splitlines(), networks))
     if not found:
         raise ArtifactError(f"{path} has no requests, expected a line each behind the header")
     return found

@@ -10,10 +10,11 @@ from typing import Any
 from fpga_rt.arch.boards import Board, board, boards
 from fpga_rt.arch.calibration import calibrate
 from fpga_rt.arch.measurements import decode
-from fpga_rt.errors import ArtifactError, DeviceError
+from fpga_rt.errors import DeviceError
 from fpga_rt.modules.registry import named
 from fpga_rt.planner.compile import choose_partitions
 from fpga_rt.study.axes import ALL, PLACEMENTS, STUDY_POLICIES, Value
+from fpga_rt.study.text_file import read_text
 
 Check = Callable[[Any], Any]
 
@@ -58,11 +59,11 @@ def one_of(choices: Collection[str]) -> Check:
     return check
 
 
-def unused(kind: str) -> Check:
+def unused(kind: str, only: str = "server") -> Check:
     """Return a check that passes nothing: a workload of a kind has no such key."""
 
     def check(value: object) -> float:
-        raise ValueError(f"no such key in a workload of kind {kind}, only in a server")
+        raise ValueError(f"no such key in a workload of kind {kind}, only in a {only}")
 
     return check
 
@@ -112,12 +113,7 @@ def calibrated(target: Board, file: str) -> Board:
     """
     if not file:
         return target
-    try:
-        text = Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ArtifactError(f"{file} cannot be read ({reason}); check the path") from error
-    return calibrate(target, decode(text, file, "calibration"), file)
+    return calibrate(target, decode(read_text(Path(file)), file, "calibration"), file)
 
 
 def _is_whole(value: object) -> bool:

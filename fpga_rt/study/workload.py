@@ -66,22 +66,26 @@ class Workload:
             rng = np.random.default_rng(seed)
             drawn = rng.choice(len(names), self.requests, p=weights / weights.sum())
             return [names[i] for i in drawn]
-        turn = [name for name in names for _ in range(round(self.mix[name]))]
+        turn = [n for n in names for _ in range(min(round(self.mix[n]), self.requests))]
         return [turn[i % len(turn)] for i in range(self.requests)]
 
     def arrivals(self, seed: int) -> Iterator[Arrival]:
-        """Return the requests of a server; their networks are numbered as in the mix."""
+        """Return the requests of a server; their networks are numbered as in the mix.
+
+        The times of a trace count from its first request.
+        """
         if not self.trace:
             total = sum(self.mix.values())
             rates = [self.rate_hz * share / total for share in self.mix.values()]
             deadlines = [round(self.deadline_us * 1e6)] * len(rates)
             return poisson(rates, deadlines, self.requests, seed)
+        first_us = self.trace[0].at_us
         number = {name: i for i, name in enumerate(self.mix)}
         return (
             Arrival(
-                round(request.at_us * 1e6),
+                round((request.at_us - first_us) * 1e6),
                 number[request.network],
-                round((request.at_us + self._within_us(request)) * 1e6),
+                round((request.at_us - first_us + self._within_us(request)) * 1e6),
             )
             for request in self.trace
         )

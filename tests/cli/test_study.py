@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fpga_rt.errors import PlanningError
 from tests.cli.conftest import Cli
 from tests.study.conftest import HEAD
 
@@ -55,3 +56,11 @@ def test_a_bad_file_is_one_line(cli: Cli, tmp_path: Path) -> None:
     assert answer.out == ""
     assert answer.err.startswith(f"fpga-rt: error: {path}:27: batch has no values")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_study_none_of_whose_points_can_be_fails(cli: Cli, tmp_path: Path) -> None:
+    path = _file(tmp_path, 'workload = ["turns"]\nmodules = [["pooling_8"]]\n')
+    answer = cli("study", "run", path, "-o", tmp_path / "out", "--processes", 1)
+    assert answer.code == PlanningError.exit_code
+    assert "1 points cannot be: layer" in answer.out
+    assert "error: none of 1 points of ports.toml can be, the first because layer" in answer.err

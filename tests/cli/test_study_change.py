@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fpga_rt.arch.boards import board
 from tests.cli.conftest import Cli
 
 FILE = Path(__file__).resolve().parents[2] / "examples" / "studies" / "fixed-load.toml"
@@ -21,6 +23,21 @@ def test_the_table_has_every_design(cli: Cli) -> None:
         "0.411", "4,045,564", "82.55", "31.52", "9.06", "82.96", "31.93", "2.60", "201", "77",
     ]  # fmt: skip
     assert "full: the device's full bitstream by pcap, modelled: DPR-Char" in answer.out
+
+
+def test_regions_are_loaded_by_the_boards_own_port(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "with that device, by ICAP, modelled" in cli("study", "change", FILE).out
+    by_pcap = replace(board("pynq-z2"), default_port="pcap")
+    monkeypatch.setattr("fpga_rt.study.change.board", lambda _: by_pcap)
+    assert "with that device, by PCAP, modelled" in cli("study", "change", FILE).out
+    text = "".join(
+        line for line in FILE.read_text().splitlines(True) if not line.startswith("regions")
+    )
+    path = tmp_path / "designs.toml"
+    path.write_text(text)
+    assert "\nregions:" not in cli("study", "change", path).out
 
 
 def test_json_labels_what_is_published_and_what_is_modelled(cli: Cli) -> None:

@@ -10,6 +10,7 @@ from fpga_rt.errors import ArtifactError
 from fpga_rt.study import file, sweep
 from fpga_rt.study.online import Arrival
 from fpga_rt.study.trace_file import Recorded, read_trace
+from fpga_rt.study.workload import Workload
 from tests.study.conftest import HEAD, Written
 
 TRACE = """\
@@ -133,3 +134,11 @@ def test_a_bad_line_is_named_with_the_key_that_asks_for_it(written: Written) -> 
     with pytest.raises(ArtifactError) as got:
         file.read(path)
     assert str(got.value) == (f"{path}:28: {trace}:3: unknown network 'z', expected one of a, b")
+
+
+def test_time_counts_from_the_first_request() -> None:
+    late = (Recorded(1e9, "b"), Recorded(1e9 + 2, "a", 7))
+    served = Workload("w", "server", 2, {"a": 1, "b": 1}, deadline_us=3, trace=late)
+    assert list(served.arrivals(1)) == [
+        Arrival(0, 1, 3_000_000), Arrival(2_000_000, 0, 9_000_000)
+    ]  # fmt: skip

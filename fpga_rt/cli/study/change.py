@@ -28,7 +28,12 @@ def run(arguments: argparse.Namespace) -> None:
     print(_table(found))
     print(f"\nfixed: {found.fixed_ms:g} ms for every device ({found.fixed_source})")
     print(f"full: the device's full bitstream by {port.name}, modelled: {port.source}")
-    print("regions: every region of a board of this project with that device, by ICAP, modelled")
+    ports = " or ".join(sorted({d.regions_port.upper() for d in found.designs if d.regions_port}))
+    if ports:
+        print(
+            f"regions: every region of a board of this project with that device, by {ports},"
+            " modelled"
+        )
     print("half: images whose computing takes as long as the load")
 
 

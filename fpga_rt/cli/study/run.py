@@ -11,6 +11,7 @@ from fpga_rt.cli.options import positive
 from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.study.source import add_study, study_of
 from fpga_rt.cli.table import table
+from fpga_rt.errors import PlanningError
 from fpga_rt.study import sweep
 from fpga_rt.study.against_exact import against_exact
 from fpga_rt.study.axes import AXES
@@ -52,12 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run what is missing, and print the results."""
     study, folder, rows = evaluated(arguments)
+    good = [row for row in rows if not row["error"]]
     if arguments.json:
         print(json.dumps({"manifest": sweep.manifest(study), "results": rows}, indent=2))
-        return
-    good = [row for row in rows if not row["error"]]
-    print(summary(study, rows, sentences(good)))
-    print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
+    else:
+        print(summary(study, rows, sentences(good)))
+        print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
+    if not good:
+        raise PlanningError(
+            f"none of {len(rows)} points of {study.name} can be, the first because"
+            f" {rows[0]['error']}; change the study"
+        )
 
 
 def evaluated(arguments: argparse.Namespace) -> tuple[Study, Path, Rows]:
