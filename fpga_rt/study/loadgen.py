@@ -186,6 +186,13 @@ def read_summary(path: Path) -> dict[str, str]:
     return found
 
 
+def unsatisfied(summary: Mapping[str, str]) -> list[str]:
+    """Return which of LoadGen's constraints a run did not keep, in its words."""
+    end = " satisfied"
+    kept = {key.removesuffix(end): value for key, value in summary.items() if key.endswith(end)}
+    return [name for name, value in kept.items() if value.upper() != "YES"]
+
+
 def _library() -> Any:  # noqa: ANN401 - a module without types
     try:
         import mlperf_loadgen

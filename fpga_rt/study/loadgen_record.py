@@ -14,7 +14,7 @@ from fpga_rt.device.interface import Capabilities
 from fpga_rt.runtime.report import to_us
 from fpga_rt.study.evaluate import nearest_rank
 from fpga_rt.study.json_file import Json, read_json
-from fpga_rt.study.loadgen import Outcome, Settings, server_ps, single_stream_ps
+from fpga_rt.study.loadgen import Outcome, Settings, server_ps, single_stream_ps, unsatisfied
 
 FORMAT, VERSION = "fpga-rt study loadgen", 1
 RECORD = "loadgen.json"
@@ -37,6 +37,7 @@ def record(
         "network": network,
         "scenario": outcome.scenario,
         "result": outcome.summary["Result is"],
+        "unsatisfied": unsatisfied(outcome.summary),
         "queries": outcome.queries,
         "rate_hz": settings.rate_hz,
         "limit_us": settings.latency_us,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fpga_rt.errors import ExecutionError
 from fpga_rt.study.loadgen import read_summary
 from tests.cli.conftest import Cli
 
@@ -16,8 +17,11 @@ QUICK = ("--seconds", 0.1, "--queries", 64)
 def test_both_scenarios_have_logs_and_records(cli: Cli, archive: Path, tmp_path: Path) -> None:
     """64 queries are enough for SingleStream only; Server would need 459 to be valid."""
     answer = cli("study", "loadgen", archive, *QUICK, "-o", tmp_path / "lg", "--json")
-    assert answer.code == 0
+    assert answer.code == ExecutionError.exit_code
     single, server = json.loads(answer.out)
+    assert "LoadGen calls the run INVALID, not satisfied are Server: " in answer.err
+    assert "Early stopping" in server["unsatisfied"]
+    assert single["unsatisfied"] == []
     assert (single["scenario"], single["result"]) == ("SingleStream", "VALID")
     assert server["scenario"] == "Server"
     assert server["rate_hz"] > 0
@@ -41,6 +45,9 @@ def test_answers_are_held_back_to_the_pace(cli: Cli, archive: Path, tmp_path: Pa
     )
     assert least >= 3 * found["device"]["latency_us"]["p50"] * 1e3 * 0.999
     assert found["pace"] == 3
+    for part in ("--scenario SingleStream", "--seconds 0.1", "--queries 64", "--pace 3"):
+        assert part in found["command"]
+    assert "--rate" not in found["command"]  # nobody gave one
 
 
 def test_the_text_keeps_the_clocks_apart(cli: Cli, archive: Path, tmp_path: Path) -> None:

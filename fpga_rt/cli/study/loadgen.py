@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,11 @@ from fpga_rt.study.loadgen import SCENARIOS, Scenario, Settings, drive
 from fpga_rt.study.loadgen_record import PERCENTS, record, write
 
 _FOLDERS: dict[Scenario, str] = {"SingleStream": "single-stream", "Server": "server"}
+_DECIDING = (
+    "board", "partitions", "modules", "calibration", "device", "prefetch", "port", "input",
+    "seconds", "queries", "rate", "latency_ms", "pace",
+)  # fmt: skip
+"""Arguments that stand in a record's command, where they were given or have a default."""
 _RANDOM_IMAGES = 64
 _OFFICIAL_S = 600
 _PROBES, _PATIENCE, _UTILISATION = 8, 20, 0.5
@@ -95,11 +101,31 @@ def run(arguments: argparse.Namespace) -> None:
             model = runtime.load(deployment)
             settings = _settings(arguments, runtime, model, codes)
             outcome = drive(runtime, model, codes, scenario, folder, settings)
-            command = f"fpga-rt study loadgen {Path(arguments.model).name} --scenario {scenario}"
+            command = _command(arguments, scenario)
             data = record(outcome, settings, device.capabilities, network.name, command)
         write(data, folder)
         found.append(data)
     print(json.dumps(found, indent=2) if arguments.json else _text(found, arguments.output))
+    invalid = [data for data in found if data["result"] != "VALID"]
+    if invalid:
+        reasons = "; ".join(f"{d['scenario']}: {', '.join(d['unsatisfied'])}" for d in invalid)
+        raise ExecutionError(
+            f"LoadGen calls the run INVALID, not satisfied are {reasons}; give it more --seconds"
+            " and --queries, and Server a lower --rate or a longer --latency-ms"
+        )
+
+
+def _command(arguments: argparse.Namespace, scenario: Scenario) -> str:
+    """Return the command of a scenario, with every argument that decides its figures."""
+    parts = ["fpga-rt", "study", "loadgen", Path(arguments.model).name, "--scenario", scenario]
+    for name in _DECIDING:
+        value = getattr(arguments, name)
+        if isinstance(value, tuple):  # a comma behind tells a list of one from a number
+            value = ",".join(map(str, value)) + "," * (len(value) == 1 and name == "partitions")
+        if value is not None:
+            text = value.name if isinstance(value, Path) else str(value)
+            parts += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(parts)
 
 
 def _settings(
