@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fpga_rt import api
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.cli import arrays
-from fpga_rt.cli.description import Json, assumptions, baseline, prediction
+from fpga_rt.cli.description import Json, baseline, prediction
 from fpga_rt.cli.execution import Conditions, Outcome, execute
 from fpga_rt.cli.run import details
 from fpga_rt.cli.table import indented, table
@@ -29,6 +29,7 @@ from fpga_rt.errors import ArtifactError
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.schedule import Policy
 from fpga_rt.runtime import perfetto, timeline
+from fpga_rt.runtime.assumptions import assumptions
 from fpga_rt.runtime.report_text import count_text, time_text
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits"

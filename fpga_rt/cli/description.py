@@ -14,6 +14,7 @@ from fpga_rt.planner.baseline import static_baseline
 from fpga_rt.planner.binding import bind
 from fpga_rt.planner.predict import predict
 from fpga_rt.planner.schedule import Policy
+from fpga_rt.runtime.assumptions import assumptions
 from fpga_rt.runtime.report import to_us
 from fpga_rt.runtime.report_text import time_text
 
@@ -51,19 +52,6 @@ def describe(deployment: Deployment, target: Board, batch: int, policy: Policy, 
         "static_baseline": static,
         "verdict": verdict(predicted, static),
     }
-
-
-def assumptions(target: Board, port: str) -> list[str]:
-    """Return what predicted times rest on, a sentence each."""
-    chosen = target.ports[port]
-    rate = f"{chosen.bytes_per_second / 1e6:,.1f} MB/s, {chosen.origin_text}"
-    software_us = to_us(target.swap_software_ps)
-    software = (
-        f"Host software takes {time_text(software_us)} a swap, {target.calibration}; else no time."
-        if software_us
-        else "Host software takes no time."
-    )
-    return [f"Port {port}: {rate}; {chosen.terms_text}.", *target.notes, software]
 
 
 def prediction(

@@ -27,6 +27,7 @@ from fpga_rt import __version__
 from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.deployment.model import digest
 from fpga_rt.errors import ArtifactError
+from fpga_rt.runtime.assumptions import assumptions
 from fpga_rt.study.axes import AXES, Point
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import COLUMNS, Figures, evaluate
@@ -124,6 +125,7 @@ def manifest(study: Study) -> dict[str, Any]:
             if name
         ],
         "solver": _solver() if "exact" in study.sweep.get("policy", ()) else None,
+        "assumptions": _assumptions(study),
         "fpga_rt": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -135,6 +137,14 @@ _IDENTITY = (
     "format", "version", "study_sha256", "models", "traces", "calibrations", "solver", "fpga_rt",
 )  # fmt: skip
 """What must be the same for a folder to be continued."""
+
+
+def _assumptions(study: Study) -> list[str]:
+    """Return what the times of every board and port of a study rest on, a sentence each."""
+    context = Context(study)
+    kinds = {(p.board, p.calibration, p.port, p.contention): p for p in study.points.values()}
+    boards = [context.board(point) for point in kinds.values()]
+    return list(dict.fromkeys(line for b in boards for line in assumptions(b, b.default_port)))
 
 
 def _solver() -> str | None:

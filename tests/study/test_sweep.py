@@ -229,6 +229,14 @@ def test_a_folder_of_another_study_is_left_alone(study: Make, tmp_path: Path) ->
         sweep.run(study('workload = ["turns"]\nbatch = [2]\n'), tmp_path / "full", 1)
 
 
+def test_the_manifest_says_what_times_rest_on(study: Make) -> None:
+    found = sweep.manifest(study('workload = ["alone"]\nport = ["icap", "pcap"]\n'))["assumptions"]
+    assert len(found) == len(set(found))
+    assert any(line.startswith("Port icap: 382.0 MB/s") for line in found)
+    assert any(line.startswith("Port pcap: 128.5 MB/s") and "kernel" in line for line in found)
+    assert "Host software takes no time." in found
+
+
 def test_a_folder_is_not_continued_with_another_calibration(
     written: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from fpga_rt.arch.boards import Board
-from fpga_rt.cli.description import Json, assumptions
+from fpga_rt.cli.description import Json
 from fpga_rt.cli.options import add_calibration, add_schedule, add_source, port_of, positive
 from fpga_rt.cli.source import deployment_of
 from fpga_rt.cli.table import indented, table
@@ -14,6 +14,7 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import PlanningError
 from fpga_rt.planner.baseline import static_baseline
 from fpga_rt.planner.batch import MOST, Batch, Batches
+from fpga_rt.runtime.assumptions import assumptions
 from fpga_rt.runtime.report import to_us
 from fpga_rt.runtime.report_text import time_text
 

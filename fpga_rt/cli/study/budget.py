@@ -6,11 +6,12 @@ import argparse
 import json
 from dataclasses import replace
 
-from fpga_rt.cli.description import Json, assumptions
+from fpga_rt.cli.description import Json
 from fpga_rt.cli.numbers import number
 from fpga_rt.cli.options import add_calibration, add_schedule, add_source, port_of
 from fpga_rt.cli.source import deployment_of
 from fpga_rt.cli.study.budget_text import text
+from fpga_rt.runtime.assumptions import assumptions
 from fpga_rt.runtime.report import to_us
 from fpga_rt.study.budget import CLOCK, QUEUES, Budget, Service, Traffic, budget
 from fpga_rt.study.path import Path

@@ -127,14 +127,15 @@ def _origin(source: Source) -> str:
         f" <code>{escape(str(model.get('sha256'))[:16])}…</code></li>"
         for name, model in models.items()
     )
-    assumed = dict.fromkeys(line for run in source.runs for line in run["assumptions"])
+    recorded = [line for run in source.runs for line in run["assumptions"]]
+    assumed = dict.fromkeys([*source.manifest.get("assumptions", ()), *recorded])
     lines = "".join(f"<li>{escape(line)}</li>" for line in assumed)
     return (
         "<p>Every time of a study is of the virtual clock: computed from formulas, cycle by cycle,"
         " and from port rates that others measured. Nothing of it ran on a board. The static design"
         " holds all modules in the same area and is never reconfigured.</p>"
         f"<h3>Models</h3><ul>{listed}</ul>"
-        + (f"<h3>Assumptions of the recordings</h3><ul>{lines}</ul>" if lines else "")
+        + (f"<h3>Assumptions</h3><ul>{lines}</ul>" if lines else "")
         + f'<p class="meta">Study file SHA-256 {escape(str(source.manifest.get("study_sha256")))};'
         f" report of fpga-rt {__version__}.</p>"
     )

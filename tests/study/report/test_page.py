@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from fpga_rt.study import break_even_search
 from fpga_rt.study.report.page import page
 from fpga_rt.study.report.source import read_source
+from fpga_rt.study.sweep import MANIFEST
 from tests.study.report.folders import ROWS, Json, row, run, write
 
 _VOID = {"meta", "link"}
@@ -109,6 +111,14 @@ def test_where_it_pays_is_said_in_sentences(tmp_path: Path) -> None:
     assert "<li>It pays from batch 9 on &lt;&amp;&gt;.</li>" in html
     assert told not in html
     assert "Virtual clock, modelled; fpga-rt study break-even three.toml" in html
+
+
+def test_a_study_without_recordings_has_its_assumptions(tmp_path: Path) -> None:
+    folder = write(tmp_path / "s", [row("none", 4)])
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "assumptions": ["Port <x>: 7 MB/s."]}))
+    html = page(read_source(folder), "c")
+    assert "<h3>Assumptions</h3><ul><li>Port &lt;x&gt;: 7 MB/s.</li></ul>" in html
 
 
 def test_measured_and_modelled_stand_apart(html: str) -> None:
