@@ -35,6 +35,9 @@ def test_prints_a_table_and_where_it_pays(
     assert "Reconfiguration pays in 0 of 4 points: the static design of the same area" in answer.out
     assert lines[-1] == "written: ports/results.csv and ports/manifest.json"
     assert "study: 4/4 points in" in answer.err
+    first = lines.index("Assumptions") + 1
+    assert lines[first].startswith("Port icap: 382.0 MB/s")
+    assert lines[-2] == "Host software takes no time."
     with Path("ports/results.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 4
 

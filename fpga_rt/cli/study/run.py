@@ -10,7 +10,7 @@ from pathlib import Path
 from fpga_rt.cli.options import positive
 from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.study.source import add_study, study_of
-from fpga_rt.cli.table import table
+from fpga_rt.cli.table import indented, table
 from fpga_rt.errors import PlanningError
 from fpga_rt.study import sweep
 from fpga_rt.study.against_exact import against_exact
@@ -54,10 +54,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Run what is missing, and print the results."""
     study, folder, rows = evaluated(arguments)
     good = [row for row in rows if not row["error"]]
+    manifest = sweep.manifest(study)
     if arguments.json:
-        print(json.dumps({"manifest": sweep.manifest(study), "results": rows}, indent=2))
+        print(json.dumps({"manifest": manifest, "results": rows}, indent=2))
     else:
         print(summary(study, rows, sentences(good)))
+        print("Assumptions\n" + indented("\n".join(manifest["assumptions"])))
         print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
     if not good:
         raise PlanningError(

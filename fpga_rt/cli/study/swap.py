@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.floorplan import Partition
-from fpga_rt.cli.description import Json
+from fpga_rt.cli.description import CLOCK, Json
 from fpga_rt.cli.options import DEFAULT_BOARD, add_calibration, board_of, positive
 from fpga_rt.cli.table import indented, table
 from fpga_rt.errors import PlanningError
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         what, size_bytes = partition.name, partition.bitstream_bytes
     found, full = ways(board, size_bytes), full_way(board)
     if arguments.json:
-        print(json.dumps(_data(board, what, size_bytes, found), indent=2))
+        print(json.dumps(_data(board, what, size_bytes, found, full), indent=2))
         return
     print(f"{what} of {board.title}: {size_bytes:,} bytes (modelled: sums of the parts)\n")
     print(_table(found))
@@ -69,28 +69,33 @@ def _partition(board: Board, name: str | None) -> Partition:
     raise PlanningError(f"board {board.name} has no partition {name!r}, expected one of {names}")
 
 
-def _data(board: Board, what: str, size_bytes: int, found: list[Way]) -> Json:
+def _data(
+    board: Board, what: str, size_bytes: int, found: list[Way], full: tuple[int, Way] | None
+) -> Json:
     return {
         "board": board.name,
+        "clock": CLOCK,
         "bitstream": what,
         "bytes": size_bytes,
-        "ways": [
-            {
-                "name": way.name,
-                "origin": "modelled",
-                "ms": [way.low_ps / _PS_PER_MS, way.high_ps / _PS_PER_MS],
-                "parts": {
-                    part.name: {
-                        "ms": [part.low_ps / _PS_PER_MS, part.high_ps / _PS_PER_MS],
-                        "origin": part.origin,
-                        "source": part.source,
-                    }
-                    for part in way.parts
-                },
-            }
-            for way in found
-        ],
+        "ways": [_way(way) for way in found],
+        "full": {"bytes": full[0], **_way(full[1])} if full else None,
         "published": {"ms": list(PUBLISHED_MS), "source": PUBLISHED},
+    }
+
+
+def _way(way: Way) -> Json:
+    return {
+        "name": way.name,
+        "origin": "modelled",
+        "ms": [way.low_ps / _PS_PER_MS, way.high_ps / _PS_PER_MS],
+        "parts": {
+            part.name: {
+                "ms": [part.low_ps / _PS_PER_MS, part.high_ps / _PS_PER_MS],
+                "origin": part.origin,
+                "source": part.source,
+            }
+            for part in way.parts
+        },
     }
 
 
