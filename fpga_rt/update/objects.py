@@ -31,18 +31,18 @@ class Objects:
 
     def put(self, contents: Iterable[bytes]) -> None:
         """Write those contents that are not there whole; all of them last when it returns."""
-        written = False
         for data in contents:
             name = digest(data)
-            if self._files.size(_path(name)) == len(data) and self._files.read(_path(name)) == data:
+            path = _path(name)
+            if self._files.size(path) == len(data) and self._files.read(path) == data:
+                # What a process that was killed has left is seen, and may not last yet.
+                self._files.sync(path)
                 continue
             unfinished = _path(_UNFINISHED + name)
             self._files.write(unfinished, data)
             self._files.sync(unfinished)
-            self._files.rename(unfinished, _path(name))
-            written = True
-        if written:
-            self._files.sync_folder(FOLDER)
+            self._files.rename(unfinished, path)
+        self._files.sync_folder(FOLDER)
 
     def get(self, name: str) -> bytes:
         """Return a content.

@@ -10,6 +10,7 @@ import pytest
 from fpga_rt.deployment import archive
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import UpdateError
+from fpga_rt.update.state import States
 from fpga_rt.update.store import Store
 from tests.update.disk import Disk, PowerCutError
 from tests.update.signing import Secret
@@ -106,6 +107,50 @@ def test_an_update(
             change(left)  # nothing that was left over is in the way
             assert _check(left, allowed, 2) == 2, where
     assert found == {1, 2}
+
+
+def _killed(disk: Disk, change: Change) -> Iterator[tuple[int, Disk]]:
+    """Yield a disk for each step of a change in which its process is killed; it keeps its power."""
+    whole = disk.copy()
+    change(whole)
+    assert whole.steps > 0
+    for step in range(whole.steps):
+        for torn in (False, True):
+            killed = disk.copy(fails_at=step, torn=torn)
+            with pytest.raises(PowerCutError):
+                change(killed)
+            killed.fails_at = None
+            yield step, killed
+
+
+def test_an_update_repeated_after_a_kill(
+    store: Store, disk: Disk, base: Deployment, target: Deployment, package: bytes
+) -> None:
+    """What was seen to lie there and not synced must last once the state names it."""
+    change, allowed = _apply(package), {1: _identity(base), 2: _identity(target)}
+    repeated = 0
+    for _, killed in _killed(disk, change):
+        if Store(killed).state.active.number == 1:
+            change(killed)
+            repeated += 1
+            assert {_check(left, allowed, 2) for _, left in killed.survivors()} == {2}
+        else:
+            assert {_check(left, allowed, 1) for _, left in killed.survivors()} <= {1, 2}
+    assert repeated > 10
+
+
+def test_an_installation_repeated_after_a_kill(base: Deployment, owner: Secret) -> None:
+    def change(disk: Disk) -> None:
+        Store.install(disk, base, [owner.public_key])
+
+    repeated = 0
+    for _, killed in _killed(Disk(), change):
+        if not States(killed).exist():
+            change(killed)
+            repeated += 1
+            for _, left in killed.survivors():
+                assert _check(left, {1: _identity(base)}, 1) == 1
+    assert repeated > 10
 
 
 def test_a_refused_trial(
