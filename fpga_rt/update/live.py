@@ -117,7 +117,10 @@ class Live:
             try:
                 store.rollback()
             except BaseException:
-                placed.withdraw(place)
+                if store.state.active == version:  # it failed, or ended, behind the disk's change
+                    placed.switch(place, version.number)
+                else:
+                    placed.withdraw(place)
                 raise
             placed.switch(place, version.number)
         return version.number

@@ -120,6 +120,30 @@ def test_what_is_dropped_after_the_commit_is_in_place_all_the_same(
     _runs(live, target, 2)
 
 
+def test_a_rollback_that_fails_leaves_disk_and_device_with_one_version(
+    live: Live,
+    store: Store,
+    disk: Disk,
+    base: Deployment,
+    package: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Removing garbage comes behind the rename that makes the version before active."""
+    live.apply(package)
+    disk.write("objects/" + "0" * 64, b"no version needs this")
+
+    def bad(*paths: str) -> None:
+        raise OSError(5, "Input/output error")
+
+    for step, number in (("rename", 2), ("remove", 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, step, bad)
+            with pytest.raises((OSError, UpdateError), match="Input/output error"):
+                live.rollback()
+        assert store.state.active.number == live.run(CODES).version == number
+    _runs(live, base, 1)
+
+
 def test_a_replayed_package(live: Live, package: bytes) -> None:
     live.apply(package)
     with pytest.raises(UpdateError, match="has had version 2 already") as error:
