@@ -7,8 +7,8 @@ the device comes back with the version before or with the one after, whole.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +99,11 @@ class Store:
             event=f"version {version} was installed",
         )
         if size_bytes > first.quota_bytes:
-            raise _over_quota("the first version", size_bytes, 0, first.quota_bytes)
+            raise UpdateError(
+                f"the first version needs {size_bytes} bytes, the store may take"
+                f" {first.quota_bytes}; install with a higher --quota",
+                "quota",
+            )
         _write_first(files, parts, first)
         return Store(files)
 
@@ -151,17 +155,22 @@ class Store:
     def transfer(self, sha256: str, size_bytes: int) -> Transfer:
         """Begin to take a package, or go on where an earlier transfer of it ended.
 
-        What is left of other transfers is removed.
+        What is left of other transfers is removed, so nobody else may change the store meanwhile:
+        call it, and send, within `changing`.
 
         Raises:
             UpdateError: it would be too large for the store.
         """
+        if size_bytes > LARGEST_BYTES:
+            raise UpdateError(
+                f"the package has {size_bytes} bytes, expected at most {LARGEST_BYTES}; install the"
+                " new archive in another folder instead",
+                "quota",
+            )
         for name in self._files.names(INCOMING):
             if name != sha256:
                 self._files.remove(f"{INCOMING}/{name}")
-        quota, taken = self.state.quota_bytes, self._objects.size_bytes
-        if size_bytes > LARGEST_BYTES or taken + size_bytes > quota:
-            raise _over_quota("the package", size_bytes, taken, min(quota, LARGEST_BYTES + taken))
+        self._find_room("the package", size_bytes, lambda: self._objects.size_bytes)
         return Transfer(self._files, sha256, size_bytes)
 
     def admit(self, data: bytes) -> Candidate:
@@ -197,6 +206,8 @@ class Store:
                         f" stopped: version {found.active.number} stays",
                     )
                 )
+                with suppress(OSError, UpdateError):  # what stays there takes room, no more
+                    self._make_room()
             yield
 
     def stage(self, candidate: Candidate) -> None:
@@ -208,11 +219,7 @@ class Store:
         found = self.state
         check(candidate.package, self.deployment(found.active), found, self.vectors)
         needed = self._objects.missing_bytes(candidate.parts)
-        if self.size_bytes + needed > found.quota_bytes:
-            self.collect()
-        taken = self.size_bytes
-        if taken + needed > found.quota_bytes:
-            raise _over_quota("the new version", needed, taken, found.quota_bytes)
+        self._find_room("the new version", needed, lambda: self.size_bytes)
         try:
             self._objects.put(candidate.parts)
         except OSError as error:
@@ -254,7 +261,7 @@ class Store:
             return
         number = found.trial[0].number
         self._states.write(replace(found, trial=(), event=f"version {number} was refused: {why}"))
-        self.collect()
+        self._make_room()
 
     def earlier(self) -> Version:
         """Return the version that `rollback` would go back to.
@@ -299,6 +306,30 @@ class Store:
                 keep |= self._names(version)
         return self._objects.keep(keep)
 
+    def _find_room(self, what: str, size_bytes: int, taken: Callable[[], int]) -> None:
+        """See to it that something fits beside what is taken.
+
+        Raises:
+            UpdateError: it takes more than the quota, even after all that can go has gone.
+        """
+        quota_bytes = self.state.quota_bytes
+        if taken() + size_bytes > quota_bytes:
+            self._make_room()
+        if taken() + size_bytes > quota_bytes:
+            raise UpdateError(
+                f"{what} needs {size_bytes} bytes beside {taken()}, the store may take"
+                f" {quota_bytes}, for good; send a smaller update, or install the network in"
+                " another folder with a higher --quota",
+                "quota",
+            )
+
+    def _make_room(self) -> None:
+        """Remove what the state does not name; the one before it is written over if it does."""
+        newest, *before = self._states.read()
+        if any(set(older.versions) - set(newest.versions) for older in before):
+            self._states.write(newest)
+        self.collect()
+
     def _names(self, version: Version) -> set[str]:
         """Return the objects of a version; those of a damaged one are not known."""
         try:
@@ -319,11 +350,3 @@ def _write_first(files: Files, parts: Sequence[bytes], first: State) -> None:
     files.sync_folder("")
     Objects(files).put(parts)
     States(files).write(first)
-
-
-def _over_quota(what: str, size_bytes: int, taken: int, quota_bytes: int) -> UpdateError:
-    return UpdateError(
-        f"{what} needs {size_bytes} bytes beside {taken}, the store may take {quota_bytes};"
-        " install with a higher --quota",
-        "quota",
-    )

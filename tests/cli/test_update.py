@@ -13,6 +13,7 @@ import pytest
 
 import fpga_rt
 from fpga_rt.network.graph import Network
+from fpga_rt.update.store import Store
 from tests.cli.conftest import Answer, Cli
 from tests.random_networks import Builder
 from tests.update.networks import drifted
@@ -119,6 +120,17 @@ def test_an_interrupted_transfer_goes_on(update: Cli) -> None:
     part.write_bytes(data[:300])
     assert update("apply", "store", "up.fru").code == 0
     assert list(part.parent.iterdir()) == []
+
+
+def test_a_store_that_is_being_changed_is_left_alone(update: Cli) -> None:
+    _make(update, 2)
+    other = Path("store/incoming") / ("0" * 64)
+    other.write_bytes(b"on its way")
+    with Store("store").changing():
+        answer = update("apply", "store", "up.fru")
+    assert answer.code == 11
+    assert "the store store is being changed by another process; try again" in answer.err
+    assert list(other.parent.iterdir()) == [other]
 
 
 def test_vectors_of_ones_own(update: Cli, archive: Path, network: Network) -> None:

@@ -193,6 +193,42 @@ def test_the_quota(base: Deployment, target: Deployment, owner: Secret, package:
         store.transfer("0" * 64, 9999)
 
 
+def test_a_transfer_fits_after_a_trial_that_power_ended(
+    base: Deployment, owner: Secret, package: bytes
+) -> None:
+    """Also where tidying was cut short: the state before still names the version on trial."""
+    roomy = Store.install(Disk(), base, [owner.public_key])
+    size = roomy.size_bytes
+    roomy.stage(roomy.admit(package))
+    disk = Disk()
+    store = Store.install(disk, base, [owner.public_key], quota_bytes=roomy.size_bytes)
+    name, length = digest(package), roomy.size_bytes - size
+    with store.changing():
+        store.stage(store.admit(package))  # and the process dies
+    with pytest.raises(UpdateError, match="the package needs 9999 bytes beside") as error:
+        Store(disk).transfer(name, 9999)
+    assert "send a smaller update, or install the network in another folder" in str(error.value)
+    with store.changing():
+        assert store.size_bytes == size
+        Store(disk).transfer(name, length)
+    cut = disk.copy()
+    store = Store(cut)
+    store.stage(store.admit(package))
+    States(cut).write(replace(store.state, trial=()))
+    assert store.size_bytes > size
+    store.transfer(name, length)
+    assert store.size_bytes == size
+
+
+def test_a_refused_trial_takes_no_room(store: Store, package: bytes) -> None:
+    size = store.size_bytes
+    store.stage(store.admit(package))
+    store.abandon("self-test")
+    assert store.size_bytes == size
+    with pytest.raises(UpdateError, match="has 99999999 bytes, expected at most 67108864; install"):
+        store.transfer("0" * 64, 99999999)
+
+
 def test_a_full_disk_leaves_nothing_behind(
     store: Store, disk: Disk, package: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

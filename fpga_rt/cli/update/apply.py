@@ -58,16 +58,17 @@ def _taken(store: Store, path: Path) -> bytes:
     """Return the package once all of it lies in the store; what has come before is not read again.
 
     Raises:
-        UpdateError: it is too large for the store.
+        UpdateError: it is too large for the store, or another process is changing that.
     """
     data = read_package(path)
     if not data:
         raise UpdateError(f"{path} is empty, expected an update package; send it again", "damaged")
-    transfer = store.transfer(hashlib.sha256(data).hexdigest(), len(data))
-    while transfer.missing_bytes:
-        transfer.write(data[transfer.offset : transfer.offset + _CHUNK_BYTES])
-    package = transfer.finish()
-    transfer.discard()
+    with store.changing():
+        transfer = store.transfer(hashlib.sha256(data).hexdigest(), len(data))
+        while transfer.missing_bytes:
+            transfer.write(data[transfer.offset : transfer.offset + _CHUNK_BYTES])
+        package = transfer.finish()
+        transfer.discard()
     return package
 
 
