@@ -147,3 +147,22 @@ class DiskFiles:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+@contextlib.contextmanager
+def writing(files: Files, size_bytes: int) -> Iterator[None]:
+    """Write a number of bytes within.
+
+    Raises:
+        UpdateError: the disk is full, or fails; in the place of any OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = "free some space there" if full else "see that its disk can be written"
+        raise UpdateError(
+            f"the store {files} cannot take {size_bytes} bytes ({error.strerror or error});"
+            f" {advice}",
+            "quota" if full else "store",
+        ) from error

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from fpga_rt.deployment.model import digest
 from fpga_rt.errors import UpdateError
-from fpga_rt.update.files import Files
+from fpga_rt.update.files import Files, writing
 
 FOLDER = "objects"
 _UNFINISHED = "writing-"
@@ -29,20 +29,29 @@ class Objects:
         new = {digest(data): len(data) for data in contents}
         return sum(n for name, n in new.items() if self._files.size(_path(name)) is None)
 
-    def put(self, contents: Iterable[bytes]) -> None:
-        """Write those contents that are not there whole; all of them last when it returns."""
+    def put(self, contents: Collection[bytes]) -> None:
+        """Write those contents that are not there whole; all of them last when it returns.
+
+        Raises:
+            UpdateError: the disk cannot take them.
+        """
         for data in contents:
-            name = digest(data)
-            path = _path(name)
-            if self._files.size(path) == len(data) and self._files.read(path) == data:
-                # What a process that was killed has left is seen, and may not last yet.
-                self._files.sync(path)
-                continue
-            unfinished = _path(_UNFINISHED + name)
-            self._files.write(unfinished, data)
-            self._files.sync(unfinished)
-            self._files.rename(unfinished, path)
-        self._files.sync_folder(FOLDER)
+            with writing(self._files, len(data)):
+                self._put(data)
+        with writing(self._files, sum(map(len, contents))):
+            self._files.sync_folder(FOLDER)
+
+    def _put(self, data: bytes) -> None:
+        name = digest(data)
+        path = _path(name)
+        if self._files.size(path) == len(data) and self._files.read(path) == data:
+            # What a process that was killed has left is seen, and may not last yet.
+            self._files.sync(path)
+            return
+        unfinished = _path(_UNFINISHED + name)
+        self._files.write(unfinished, data)
+        self._files.sync(unfinished)
+        self._files.rename(unfinished, path)
 
     def get(self, name: str) -> bytes:
         """Return a content.

@@ -7,13 +7,14 @@ that holds the higher number counts; if it is damaged the other one does, which 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from fpga_rt.deployment.model import digest
 from fpga_rt.errors import ArtifactError, UpdateError
 from fpga_rt.network import serialise
 from fpga_rt.update.documents import dump
-from fpga_rt.update.files import Files
+from fpga_rt.update.files import Files, writing
 from fpga_rt.update.signature import PublicKey
 
 SLOTS = ("state-a", "state-b")
@@ -93,14 +94,25 @@ class States:
         return tuple(sorted(found, key=lambda state: -state.sequence))
 
     def write(self, state: State) -> State:
-        """Make a state the one that counts, under a number one higher; return it."""
+        """Make a state the one that counts, under a number one higher; return it.
+
+        Raises:
+            UpdateError: the disk cannot take it; the one before counts, unless this one lasts.
+        """
         state = replace(state, sequence=state.sequence + 1)
         slot = SLOTS[state.sequence % len(SLOTS)]
         text = dump(serialise.encode(state)[0])
-        self._files.write(f"{slot}.new", f"{text}\n{digest(text.encode())}\n".encode())
-        self._files.sync(f"{slot}.new")
-        self._files.rename(f"{slot}.new", slot)
-        self._files.sync_folder("")
+        data = f"{text}\n{digest(text.encode())}\n".encode()
+        with writing(self._files, len(data)):
+            try:
+                self._files.write(f"{slot}.new", data)
+                self._files.sync(f"{slot}.new")
+                self._files.rename(f"{slot}.new", slot)
+                self._files.sync_folder("")
+            except OSError:
+                with suppress(OSError):
+                    self._files.remove(f"{slot}.new")
+                raise
         return state
 
     def _read(self, slot: str) -> State | None:

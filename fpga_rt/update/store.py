@@ -19,7 +19,7 @@ from fpga_rt.deployment.model import Deployment, digest
 from fpga_rt.errors import ArtifactError, UpdateError
 from fpga_rt.update import state
 from fpga_rt.update.admission import Candidate, check, rebuild
-from fpga_rt.update.files import DiskFiles, Files
+from fpga_rt.update.files import DiskFiles, Files, writing
 from fpga_rt.update.objects import FOLDER, Objects
 from fpga_rt.update.package import LARGEST_BYTES, LARGEST_VERSION, sealed
 from fpga_rt.update.signature import PublicKey
@@ -66,7 +66,8 @@ class Store:
             quota_bytes: what all versions may take; `QUOTA_ARCHIVES` archives unless given.
 
         Raises:
-            UpdateError: there is a store, no key is trusted, or a number is out of range.
+            UpdateError: there is a store, no key is trusted, a number is out of range, or the disk
+                cannot take it.
         """
         files = _files(files)
         if States(files).exist():
@@ -214,25 +215,22 @@ class Store:
         """Put a candidate on the disk and note that it is on trial.
 
         Raises:
-            UpdateError: it is no update of what is active, or takes more than the quota.
+            UpdateError: it is no update of what is active, takes more than the quota, or the disk
+                cannot take it.
         """
         found = self.state
         check(candidate.package, self.deployment(found.active), found, self.vectors)
         needed = self._objects.missing_bytes(candidate.parts)
         self._find_room("the new version", needed, lambda: self.size_bytes)
+        number = candidate.package.version
         try:
             self._objects.put(candidate.parts)
-        except OSError as error:
+            self._states.write(
+                replace(found, trial=(candidate.version,), event=f"version {number} is on trial")
+            )
+        except UpdateError:
             self.collect()
-            raise UpdateError(
-                f"the store {self._files} cannot take {needed} bytes ({error.strerror or error});"
-                " free some space there",
-                "quota",
-            ) from error
-        number = candidate.package.version
-        self._states.write(
-            replace(found, trial=(candidate.version,), event=f"version {number} is on trial")
-        )
+            raise
 
     def commit(self, candidate: Candidate) -> None:
         """Make a staged candidate the active version; the one before stays for a rollback."""
@@ -340,13 +338,28 @@ class Store:
 
 
 def _files(place: Files | Path | str) -> Files:
-    return DiskFiles(Path(place)) if isinstance(place, (Path, str)) else place
+    """Return the files of a store in a folder, which need not be there.
+
+    Raises:
+        UpdateError: it is a file.
+    """
+    if not isinstance(place, (Path, str)):
+        return place
+    folder = Path(place)
+    if folder.exists() and not folder.is_dir():
+        raise UpdateError(
+            f"{place} is a file, expected the folder of an update store; name the folder, or make"
+            " one: fpga-rt update install STORE BASE.frt --trust OWNER.pub",
+            "store",
+        )
+    return DiskFiles(folder)
 
 
 def _write_first(files: Files, parts: Sequence[bytes], first: State) -> None:
     """Make the folders and files of a store; it is one once its state is there."""
-    for folder in ("", FOLDER, INCOMING):
-        files.make_folder(folder)
-    files.sync_folder("")
+    with writing(files, sum(map(len, parts))):
+        for folder in ("", FOLDER, INCOMING):
+            files.make_folder(folder)
+        files.sync_folder("")
     Objects(files).put(parts)
     States(files).write(first)

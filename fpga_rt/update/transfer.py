@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from fpga_rt.errors import UpdateError
-from fpga_rt.update.files import Files
+from fpga_rt.update.files import Files, writing
 
 INCOMING = "incoming"
 
@@ -31,6 +31,7 @@ class Transfer:
         self._path = f"{INCOMING}/{sha256}"
         self.offset = files.size(self._path) or 0
         """Where the next bytes belong."""
+        self._lasts = False
         if self.offset > size_bytes:
             self._restart()
 
@@ -43,7 +44,8 @@ class Transfer:
         """Take the bytes at `offset`; they last when it returns.
 
         Raises:
-            UpdateError: there are more than the package has; nothing is taken then.
+            UpdateError: there are more than the package has, and nothing is taken; or the disk
+                cannot take them, and `offset` says how far it came.
         """
         if len(data) > self.missing_bytes:
             raise UpdateError(
@@ -51,12 +53,15 @@ class Transfer:
                 f" most {self.missing_bytes}; send the package that was announced",
                 "damaged",
             )
-        fresh = not self.offset
-        self._files.append(self._path, data)
-        self._files.sync(self._path)
-        if fresh:
-            self._files.sync_folder(INCOMING)
-        self.offset += len(data)
+        try:
+            with writing(self._files, len(data)):
+                self._files.append(self._path, data)
+                self._files.sync(self._path)
+                if not self._lasts:  # a process that was killed may have made the file
+                    self._files.sync_folder(INCOMING)
+        finally:
+            self.offset = self._files.size(self._path) or 0
+        self._lasts = True
 
     def finish(self) -> bytes:
         """Return the package once all of it has come.
@@ -87,4 +92,4 @@ class Transfer:
 
     def _restart(self) -> None:
         self._files.remove(self._path)
-        self.offset = 0
+        self.offset, self._lasts = 0, False

@@ -89,7 +89,7 @@ def test_texts(update: Cli) -> None:
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (lambda data: data[:-1], "it is truncated"),
+        (lambda data: data[:-1], "up.fru: this is no update package, or a damaged one: it is trun"),
         (lambda data: data[:100] + b"\0" + data[101:], "was changed after it was signed"),
         (lambda data: b"", "up.fru is empty, expected an update package"),
     ],
@@ -102,6 +102,9 @@ def test_refusals(update: Cli, change: Callable[[bytes], bytes], text: str) -> N
     answer = update("apply", "store", "up.fru")
     assert (answer.code, answer.out) == (11, "")
     assert text in answer.err
+    assert (
+        text in update("inspect", "up.fru", "--trust", "owner.pub").err or not path.stat().st_size
+    )
     assert before == {p: p.read_bytes() for p in Path("store").rglob("*") if p.is_file()}
 
 
@@ -156,6 +159,11 @@ def test_files_that_are_in_the_way(update: Cli, archive: Path) -> None:
     assert "would overwrite an input" in answer.err
     assert "none.fru cannot be read (No such file" in update("inspect", "none.fru").err
     assert "holds none; make one: fpga-rt update install" in update("status", "nowhere").err
+    expected = "small.frt is a file, expected the folder of an update store; name the folder, or"
+    for command in (("status", "small.frt"), ("apply", "small.frt", "store")):
+        answer = update(*command)
+        assert answer.code == 11
+        assert expected in answer.err
 
 
 def test_another_program_is_said(update: Cli, network: Network) -> None:

@@ -245,6 +245,29 @@ def test_a_full_disk_leaves_nothing_behind(
     assert disk.content() == before
 
 
+def test_a_state_that_the_disk_does_not_take(
+    store: Store, disk: Disk, package: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither it nor what it would name stays; an installation is refused alike."""
+    before, sync = disk.content(), disk.sync
+
+    def full(path: str) -> None:
+        if path.startswith("state"):
+            raise OSError(28, "No space left on device")
+        sync(path)
+
+    monkeypatch.setattr(disk, "sync", full)
+    with pytest.raises(UpdateError, match=r"the store disk cannot take \d+ bytes .No sp") as error:
+        store.stage(store.admit(package))
+    assert error.value.reason == "quota"
+    assert disk.content() == before
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path, base: Deployment, owner: Secret) -> None:
+    with pytest.raises(UpdateError, match=r"No such file or directory.; see that its disk can be"):
+        Store.install(tmp_path / "none" / "store", base, [owner.public_key])
+
+
 def _newest(disk: Disk) -> str:
     """Return the state file with the higher number."""
     slots = [slot for slot in ("state-a", "state-b") if disk.size(slot)]

@@ -45,6 +45,45 @@ def test_only_what_was_announced_is_taken(store: Store, disk: Disk, package: byt
             store.transfer(name, size)
 
 
+@pytest.mark.parametrize(
+    ("error", "reason", "advice"),
+    [
+        (OSError(28, "No space left on device"), "quota", "free some space there"),
+        (OSError(5, "Input/output error"), "store", "see that its disk can be written"),
+    ],
+)
+def test_a_disk_that_takes_a_part(
+    store: Store, disk: Disk, package: bytes, error: OSError, reason: str, advice: str
+) -> None:
+    append = disk.append
+
+    def full(path: str, data: bytes) -> None:
+        append(path, data[:9])
+        raise error
+
+    transfer = store.transfer(sha256(package).hexdigest(), len(package))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(disk, "append", full)
+        with pytest.raises(UpdateError) as refused:
+            transfer.write(package)
+    assert str(refused.value) == (
+        f"the store disk cannot take {len(package)} bytes ({error.strerror}); {advice}"
+    )
+    assert (refused.value.reason, transfer.offset) == (reason, 9)
+    transfer.write(package[9:])
+    assert transfer.finish() == package
+
+
+def test_what_a_killed_process_left_lasts_with_what_comes_after(
+    store: Store, disk: Disk, package: bytes
+) -> None:
+    name = sha256(package).hexdigest()
+    disk.append(f"incoming/{name}", package[:700])
+    store.transfer(name, len(package)).write(package[700:])
+    for rule, left in disk.survivors():
+        assert Store(left).transfer(name, len(package)).missing_bytes == 0, rule
+
+
 def test_one_transfer_at_a_time(store: Store, disk: Disk, package: bytes) -> None:
     store.transfer("0" * 64, 9).write(b"old")
     store.transfer("1" * 64, 9).write(b"new")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fpga_rt import api
-from fpga_rt.cli.update.arguments import add_json, add_package, add_store, read_package
+from fpga_rt.cli.update.arguments import add_json, add_package, add_store, judging, read_package
 from fpga_rt.errors import UpdateError
 from fpga_rt.runtime.report import to_us
 from fpga_rt.runtime.report_text import count_text, time_text
@@ -36,7 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     store = Store(arguments.store)
     package = _taken(store, arguments.package)
-    store.admit(package)  # before a device is opened for it
+    with judging(arguments.package):
+        store.admit(package)  # before a device is opened for it
     board = store.deployment().board
     with (
         api.open_device(arguments.device, board) as device,

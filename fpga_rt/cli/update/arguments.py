@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fpga_rt.cli import arrays
-from fpga_rt.errors import ArtifactError, ExecutionError
+from fpga_rt.errors import ArtifactError, ExecutionError, UpdateError
 from fpga_rt.network.graph import Network
 
 
@@ -65,3 +67,18 @@ def read_package(path: Path) -> bytes:
             f"{path} cannot be read ({error.strerror}), expected an update package; make one:"
             " fpga-rt update make"
         ) from error
+
+
+@contextmanager
+def judging(path: Path) -> Iterator[None]:
+    """Name the file of a package that is refused within.
+
+    Raises:
+        UpdateError: it is; or, as it was, what is wrong with the store.
+    """
+    try:
+        yield
+    except UpdateError as error:
+        if error.reason in {"store", "busy"}:
+            raise
+        raise UpdateError(f"{path}: {error}", error.reason) from error

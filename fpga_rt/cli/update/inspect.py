@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fpga_rt.cli.update.arguments import add_json, add_package, read_package
+from fpga_rt.cli.update.arguments import add_json, add_package, judging, read_package
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,13 +25,14 @@ def run(arguments: argparse.Namespace) -> None:
     from fpga_rt.update.package import Package, sealed
 
     data = read_package(arguments.package)
-    envelope = sealed(data)
+    trusted = []
     if arguments.trust:
         from fpga_rt.update.ed25519 import read_public_key
 
-        package, _ = envelope.open([read_public_key(path) for path in arguments.trust])
-    else:
-        package, _ = envelope.peek()
+        trusted = [read_public_key(path) for path in arguments.trust]
+    with judging(arguments.package):
+        envelope = sealed(data)
+        package, _ = envelope.open(trusted) if trusted else envelope.peek()
     result = {
         "file": str(arguments.package),
         "bytes": len(data),
