@@ -316,8 +316,8 @@ class Store:
         if taken() + size_bytes > quota_bytes:
             raise UpdateError(
                 f"{what} needs {size_bytes} bytes beside {taken()}, the store may take"
-                f" {quota_bytes}, for good; send a smaller update, or install the network in"
-                " another folder with a higher --quota",
+                f" {quota_bytes}, which is fixed; send a smaller update, or install the network"
+                " again in another folder with a higher --quota",
                 "quota",
             )
 
