@@ -207,7 +207,9 @@ def test_a_transfer_fits_after_a_trial_that_power_ended(
         store.stage(store.admit(package))  # and the process dies
     with pytest.raises(UpdateError, match="the package needs 9999 bytes beside") as error:
         Store(disk).transfer(name, 9999)
-    assert "which is fixed; send a smaller update, or install the network again in another" in str(error.value)
+    assert "which is fixed; send a smaller update, or install the network again in" in str(
+        error.value
+    )
     with store.changing():
         assert store.size_bytes == size
         Store(disk).transfer(name, length)
