@@ -21,7 +21,7 @@ from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.budget import MARGIN_BYTES, affine_bytes, package_bytes, thin
 from fpga_rt.update.adapt.fit import fit, settle
-from fpga_rt.update.adapt.fold import fold
+from fpga_rt.update.adapt.fold import fold, fold_and_count
 from fpga_rt.update.adapt.graph import Graph, Moments, moments, to_images
 from fpga_rt.update.adapt.policies import Plan, Policy, plan
 from fpga_rt.update.adapt.recipe import Recipe
@@ -42,6 +42,7 @@ class Trial:
         package_bytes: of the signed package that sends it.
         right: for every sample held back whether its answer is right; None without labels.
         put_back: weights that moved by less than so many codes were put back, for the budget.
+        clipped: channels whose gain or bias was cut off at what the integers hold (`fold`).
     """
 
     policy: Policy | None
@@ -49,6 +50,7 @@ class Trial:
     package_bytes: int
     right: NDArray[np.bool_] | None
     put_back: float = 0.0
+    clipped: int = 0
 
     @property
     def accuracy(self) -> float:
@@ -119,7 +121,7 @@ class Adaptation:
             if chosen.normalise:
                 graph.normalise_by(True)
                 settle(graph, to_images(graph.network, self.samples.codes))
-        network = fold(graph)
+        network, clipped = fold_and_count(graph)
         size = package_bytes(self.base, network)
         if budget_bytes is not None and size > budget_bytes:
             raise UpdateError(
@@ -127,7 +129,8 @@ class Adaptation:
                 " choose last_layer, which sends least",
                 "budget",
             )
-        return Trial(policy, network, size, right_answers(network, self.held_back), put_back)
+        right = right_answers(network, self.held_back)
+        return Trial(policy, network, size, right, put_back, clipped)
 
     def _fits(self, graph: Graph, budget_bytes: int | None) -> bool:
         if budget_bytes is None:

@@ -13,6 +13,7 @@ from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments, right_answers
 from fpga_rt.update.adapt.choice import choose
+from fpga_rt.update.adapt.graph import Moments
 from fpga_rt.update.adapt.policies import POLICIES
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
@@ -61,6 +62,18 @@ def test_a_trial_runs_on_the_program_of_the_base(adaptation: Adaptation, policy:
     signature_bytes = 64 - len(Secret().sign(b""))
     assert abs(len(signed) + signature_bytes - trial.package_bytes) <= 8
     assert adaptation.trial(policy) is trial  # type: ignore[arg-type]
+
+
+def test_a_trial_says_what_was_cut_off(adaptation: Adaptation) -> None:
+    assert adaptation.trial("statistics").clipped == 0
+    assert adaptation.reference is not None
+    # Sums that vary a thousandth of what they did, at least in the stem's eight channels.
+    wild = {
+        name: Moments(known.mean, known.variance * 1e6)
+        for name, known in adaptation.reference.items()
+    }
+    narrow = replace(adaptation, reference=wild, _trained={}, _trials={})
+    assert narrow.trial("statistics").clipped >= 8
 
 
 def test_full_moves_weights_of_every_layer(adaptation: Adaptation) -> None:

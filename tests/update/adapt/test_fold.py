@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,10 +11,11 @@ import torch
 from fpga_rt.arithmetic.operations import Dense, DepthwiseConvolution
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
-from fpga_rt.update.adapt.fold import fold
+from fpga_rt.update.adapt.fold import GAIN_LIMITS, fold, fold_and_count
 from fpga_rt.update.adapt.graph import Graph, moments, to_images
+from fpga_rt.update.adapt.weighted import Weighted, factors
 from tests.random_networks import Builder
-from tests.update.adapt.conftest import weighted
+from tests.update.adapt.conftest import SCALE, weighted
 
 
 def _arrays(network: Network) -> list[tuple[np.ndarray, ...]]:
@@ -70,7 +73,9 @@ def test_changes_have_few_digits(network: Network) -> None:
     same_shift = old[3] == new[3]
     change = (new[2] - old[2])[same_shift]
     assert same_shift.sum() >= 6
-    assert (change % (1 << 15) == 0).all()
+    step = [1 << (int(value).bit_length() - 9) for value in new[2][same_shift]]
+    assert (change % step == 0).all()
+    assert min(step) == 1 << 14  # a factor that fell below the leading bit has finer steps
     assert change.any()
     steps = (new[1] - old[1])[same_shift]
     assert (steps % 4 == 0).all()  # an eighth of an output code is more than four units here
@@ -101,3 +106,82 @@ def test_int4_stays_int4() -> None:
     wanted = np.minimum(old.weights.astype(int) + 3, 7)
     np.testing.assert_array_equal(new.weights, wanted)
     assert new.weight_bits == 4
+
+
+def _first(network: Network, operation: Weighted) -> Network:
+    """Return the network with another operation as its first."""
+    node, *rest = network.nodes
+    return replace(network, nodes=(replace(node, operation=operation), *rest))
+
+
+@pytest.mark.parametrize("gain", [1 / 256, 1 / 100, 1 / 16, 0.3, 0.7, 5, 16, 100, 256])
+def test_gains_are_kept_to_a_step(network: Network, gain: float) -> None:
+    graph = Graph(network)
+    for layer in graph.weighted:
+        layer.gain.data.fill_(gain)
+    folded, clipped = fold_and_count(graph)
+    assert clipped == 0
+    for old, new in zip(weighted(network).values(), weighted(folded).values(), strict=True):
+        kept = factors(new.requantisation) / factors(old.requantisation)
+        np.testing.assert_allclose(kept, gain, rtol=2**-8)
+        assert new.requantisation.pre_shift == 0
+
+
+@pytest.mark.parametrize("gain", [1 / 3000, 1 / 3, 1.003, 3000])
+def test_the_gain_that_is_kept_moves_no_mean(
+    network: Network, codes: np.ndarray, gain: float
+) -> None:
+    """At the mean of the sums the output is what it was, however the gain was rounded or cut."""
+    bright = np.clip(codes.astype(np.int16) + 60, -128, 127).astype(np.int8)
+    graph = Graph(network, moments(Graph(network), to_images(network, bright)))
+    layer = graph.weighted[0]
+    layer.gain.data.fill_(gain)
+    layer.gain.data[1] = 1
+    folded, clipped = fold_and_count(graph)
+    assert clipped == (0 if GAIN_LIMITS[0] < gain < GAIN_LIMITS[1] else 7)
+    old, new = weighted(network)["stem"], weighted(folded)["stem"]
+    before, after = factors(old.requantisation), factors(new.requantisation)
+    mean = layer.mean.double().numpy() / (before * SCALE)  # in units of the accumulator
+    assert np.abs(mean * before).max() > 1  # means are codes apart, so this can fail
+    drift = (mean + new.bias) * after - (mean + old.bias) * before
+    # Half a step of a bias: an eighth of a code, or one unit of the accumulator.
+    assert (np.abs(drift) <= np.maximum(1 / 8, after) / 2 + 1e-2).all()
+
+
+def test_dead_channels_stay_to_the_bit(network: Network, codes: np.ndarray) -> None:
+    stem = weighted(network)["stem"]
+    rule = stem.requantisation
+    multiplier, shift = rule.multiplier.copy(), rule.shift.copy()
+    multiplier[3], shift[3] = 0, 18
+    dead = replace(rule, multiplier=multiplier, shift=shift)
+    network = _first(network, replace(stem, requantisation=dead))
+    graph = Graph(network, moments(Graph(network), to_images(network, codes)))
+    graph.weighted[0].offset.data[3] = 5.0
+    graph.weighted[0].gain.data.fill_(0.5)
+    folded, clipped = fold_and_count(graph)
+    new = weighted(folded)["stem"]
+    assert (clipped, new.requantisation.pre_shift) == (0, 0)
+    assert new.bias[3] == stem.bias[3]
+    np.testing.assert_array_equal(new.weights[3], stem.weights[3])
+    assert (new.requantisation.multiplier[3], new.requantisation.shift[3]) == (0, 18)
+    assert (factors(new.requantisation)[:3] < factors(rule)[:3]).all()
+
+
+def test_a_shift_ends_at_its_least(network: Network) -> None:
+    stem = weighted(network)["stem"]
+    rule = replace(stem.requantisation, shift=np.full(8, 19, np.int32))
+    graph = Graph(_first(network, replace(stem, requantisation=rule)))
+    graph.weighted[0].gain.data.fill_(100)
+    folded, clipped = fold_and_count(graph)
+    new = weighted(folded)["stem"].requantisation
+    assert (clipped, new.shift.min()) == (8, 18)
+    assert (factors(new) > 63).all()  # all that 24 bits and a shift of 18 give
+
+
+def test_a_bias_ends_at_32_bits(network: Network) -> None:
+    graph = Graph(network)
+    graph.weighted[0].offset.data[:2] = torch.tensor([1e9, -1e9])
+    folded, clipped = fold_and_count(graph)
+    ends = np.iinfo(np.int32)
+    assert clipped == 2
+    assert weighted(folded)["stem"].bias[:2].tolist() == [ends.max, ends.min]
