@@ -88,7 +88,8 @@ class UpdateError(FpgaRtError):
     """An update was refused, or failed its self-test; what the device runs has not changed.
 
     `reason` is a word for machines: `damaged`, `unsigned`, `signature`, `network`, `contract`,
-    `version`, `base`, `target`, `vectors`, `quota`, `budget`, `self-test`, `store` or `busy`.
+    `version`, `base`, `target`, `vectors`, `quota`, `budget`, `text`, `self-test`, `store` or
+    `busy`.
     """
 
     exit_code = 11

@@ -19,6 +19,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 from fpga_rt.errors import ArtifactError, UpdateError
 from fpga_rt.network import serialise
@@ -34,6 +35,8 @@ LARGEST_BYTES = 64 << 20
 """Of a package, and of its body when it is expanded."""
 LONGEST_NOTE = 200
 LARGEST_VERSION = (1 << 63) - 1
+_UNSHOWN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Categories of Unicode that begin lines, reorder them or drive a terminal."""
 _MANIFEST_LENGTH = struct.Struct("<I")
 _AGAIN = "send it again, or make it again"
 
@@ -107,15 +110,19 @@ def encode(package: Package, data: bytes, signer: Signer) -> bytes:
     """Return a signed package.
 
     Raises:
-        UpdateError: it would be too large, or its note is too long.
+        UpdateError: it would be too large, its note is too long, a text is not printable, or its
+            version is out of range.
     """
-    manifest = dump(serialise.encode(package)[0]).encode()
-    if len(package.note) > LONGEST_NOTE or not 0 < package.version <= LARGEST_VERSION:
+    if not 0 < package.version <= LARGEST_VERSION:
         raise UpdateError(
-            f"version {package.version} and a note of {len(package.note)} characters, expected a"
-            f" version of 1 to {LARGEST_VERSION} and at most {LONGEST_NOTE} characters",
+            f"version {package.version}, expected one of 1 to {LARGEST_VERSION}; count on from what"
+            " the device has: fpga-rt update status",
             "version",
         )
+    problem = _unfit_text(package)
+    if problem:
+        raise UpdateError(f"{problem}; change the text and make the package again", "text")
+    manifest = dump(serialise.encode(package)[0]).encode()
     content = _MANIFEST_LENGTH.pack(len(manifest)) + manifest + data
     body = zlib.compress(content, 9)
     if max(len(body), len(content)) > LARGEST_BYTES:
@@ -190,9 +197,23 @@ def _decode(manifest: bytes) -> Package:
         raise _damaged(f"its manifest is none ({error})") from error
     if dump(document).encode() != manifest:
         raise _damaged("its manifest is not in the form that packages are written in")
-    if len(package.note) > LONGEST_NOTE or not 0 < package.version <= LARGEST_VERSION:
-        raise _damaged(f"a version of {package.version}, or a note of {len(package.note)} letters")
+    if not 0 < package.version <= LARGEST_VERSION:
+        raise _damaged(f"a version of {package.version}, expected one of 1 to {LARGEST_VERSION}")
+    problem = _unfit_text(package)
+    if problem:
+        raise _damaged(problem)
     return package
+
+
+def _unfit_text(package: Package) -> str:
+    """Return what is wrong with the texts that people are shown; they could fake other lines."""
+    if len(package.note) > LONGEST_NOTE:
+        return f"a note of {len(package.note)} characters, expected at most {LONGEST_NOTE}"
+    for name in ("note", "network", "board"):
+        text: str = getattr(package, name)
+        if any(category(letter) in _UNSHOWN for letter in text):
+            return f"the {name} {text!a} has control characters, expected one printable line"
+    return ""
 
 
 def _damaged(problem: str) -> UpdateError:

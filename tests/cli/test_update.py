@@ -86,6 +86,20 @@ def test_texts(update: Cli) -> None:
     assert "rollback   to version 1" in text
 
 
+def test_a_note_fakes_no_line(update: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    note = "dusk\n  signed by  key 00, checked\x1b[2J"
+    refused = _make(update, 2, "--note", note)
+    assert (refused.code, refused.out) == (11, "")
+    assert "has control characters, expected one printable line; change the text" in refused.err
+    assert not Path("up.fru").exists()
+    # Even a text that were let in is escaped where it is shown.
+    monkeypatch.setattr("fpga_rt.update.package._UNSHOWN", frozenset())
+    assert _make(update, 2, "--note", note).code == 0
+    text = update("inspect", "up.fru").out
+    assert text.count("signed by") == 2
+    assert r"  note       dusk\n  signed by  key 00, checked\x1b[2J" in text.splitlines()
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import UpdateError
+from fpga_rt.network import serialise
+from fpga_rt.update.documents import dump
 from fpga_rt.update.make import make_package
-from fpga_rt.update.package import HEADER, LARGEST_BYTES, MAGIC, seal, sealed
+from fpga_rt.update.package import HEADER, LARGEST_BYTES, MAGIC, encode, seal, sealed
 from fpga_rt.update.signature import KEY_ID_BYTES
 from tests.update.signing import Secret
 
@@ -119,9 +122,30 @@ def test_a_manifest_has_one_form(package: bytes, owner: Secret) -> None:
     assert "not in the form that packages are written in" in str(error)
 
 
+@pytest.mark.parametrize("name", ["note", "network", "board"])
+def test_texts_that_fake_lines_are_refused(package: bytes, owner: Secret, name: str) -> None:
+    for text in ("dusk\n  signed by  key 00, checked", "\x1b[2J", "a\u202eb", "a\u2028b"):
+        found, data = sealed(package).open([owner.public_key])
+        forged = replace(found, **{name: text})
+        with pytest.raises(UpdateError, match=f"the {name} '.*' has control characters") as error:
+            encode(forged, data, owner)
+        assert error.value.reason == "text"
+        assert "change the text and make the package again" in str(error.value)
+        manifest = dump(serialise.encode(forged)[0]).encode()
+        content = len(manifest).to_bytes(4, "little") + manifest + data
+        refused = _refusal(seal(zlib.compress(content), len(content), owner), owner)
+        assert refused.reason == "damaged"
+        assert f"the {name} {text!a} has control characters" in str(refused)
+
+
 def test_numbers_out_of_range_are_not_written(
     base: Deployment, target: Deployment, owner: Secret
 ) -> None:
-    for version, note in ((0, ""), (1 << 63, ""), (2, "x" * 201)):
-        with pytest.raises(UpdateError, match="expected a version of 1 to"):
-            make_package(base, target, version, owner, note=note)
+    for version in (0, 1 << 63):
+        with pytest.raises(UpdateError, match=r"expected one of 1 to \d+; count on") as error:
+            make_package(base, target, version, owner)
+        assert error.value.reason == "version"
+    wanted = "a note of 201 characters, expected at most 200; change the text and make"
+    with pytest.raises(UpdateError, match=wanted) as error:
+        make_package(base, target, 2, owner, note="x" * 201)
+    assert error.value.reason == "text"

@@ -60,14 +60,20 @@ def _text(result: dict[str, Any]) -> str:
     checked = "checked" if signature["checked"] else "NOT checked, name a key with --trust"
     signed = f"key {signature['key']}, {checked}" if signature["key"] else "nobody"
     lines = [
-        f"{result['file']}: version {result['version']} of {result['network']} on"
-        f" {result['board']}, {result['bytes']:,} bytes",
+        f"{result['file']}: version {result['version']} of {_shown(result['network'])} on"
+        f" {_shown(result['board'])}, {result['bytes']:,} bytes",
         f"  signed by  {signed}",
         f"  changes    {kind}: rows of {changes['arrays']} arrays, {changes['numbers']} numbers",
-        f"  from       archive {result['base']}",
-        f"  to         archive {result['target']}",
-        f"  self-test  vectors {result['vectors'][:16]}, outputs {result['outputs'][:16]}",
+        f"  from       archive {_shown(result['base'])}",
+        f"  to         archive {_shown(result['target'])}",
+        f"  self-test  vectors {_shown(result['vectors'][:16])},"
+        f" outputs {_shown(result['outputs'][:16])}",
     ]
     if result["note"]:
-        lines.append(f"  note       {result['note']}")
+        lines.append(f"  note       {_shown(result['note'])}")
     return "\n".join(lines)
+
+
+def _shown(text: str) -> str:
+    """Return a stranger's text with what could fake a line or drive a terminal escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
