@@ -43,7 +43,7 @@ def train_update(
     recipe: Recipe | None = None,
     watch: Callable[[Policy], None] | None = None,
 ) -> Choice:
-    """Adapt a deployed network to samples; what comes out is judged on a part held back.
+    """Adapt a deployed network to samples; with labels, a part held back judges what comes out.
 
     Args:
         base: what devices run.
@@ -69,7 +69,9 @@ def train_update(
             " a model of your own: fpga-rt update make"
         ) from error
     aim, recipe = aim or Aim(), recipe or Recipe()
-    fit, judge = samples.split(recipe.held_back, recipe.seed)
+    fit = judge = samples  # without labels nothing is judged, so none are held back
+    if samples.labels is not None:
+        fit, judge = samples.split(recipe.held_back, recipe.seed)
     moments = None if reference is None else reference_moments(base.network, reference)
     adaptation = Adaptation(base, fit, judge, moments, recipe)
     watch = watch or (lambda policy: None)

@@ -52,8 +52,11 @@ def test_unlabelled_samples_undo_dusk_on_a_device(train: Cli, cli: Cli) -> None:
     made = json.loads(answer.out)
     assert made["policy"] == "statistics"
     assert made["trials"] == [
-        {"policy": "statistics", "accuracy": None, "bytes": made["trials"][0]["bytes"]}
-    ]
+        {
+            "policy": "statistics", "accuracy": None, "bytes": made["trials"][0]["bytes"],
+            "clipped_channels": 0,
+        }
+    ]  # fmt: skip
     assert made["bytes"] == Path("up.fru").stat().st_size <= 0.04 * made["parameter_bytes"]
     assert made["new_program"] is None
     assert _accuracy("base.frt") < 0.3
@@ -77,7 +80,7 @@ def test_labelled_samples_choose(train: Cli) -> None:
     answer = train(*options, "--epochs", "1")
     assert (answer.code, answer.err) == (0, "")
     first, *lines = answer.out.splitlines()
-    assert first.endswith("90.0% was asked for")
+    assert first.endswith("90.0% was asked for; these samples chose, report on others")
     assert lines[0].split()[:3] == ["as", "it", "is"]
     assert lines[1].split()[0] == "statistics"
     assert lines[-4] == "  on 40 samples held back, int8"
@@ -85,11 +88,30 @@ def test_labelled_samples_choose(train: Cli) -> None:
     assert lines[-1] == "  parameters only: devices switch between two inferences"
 
 
+def test_what_was_not_tried_is_named(train: Cli) -> None:
+    """Without a reference there is one policy less; under a small budget some are refused."""
+    options = ("--labels", "home.npz", "--epochs", "1", "-v")
+    answer = train(*options, "--enough", "1")
+    assert "statistics was not tried, it needs reference samples (--reference)" in answer.out
+    assert "/4 policies in " in answer.err
+    options = ("--labels", "home.npz", "--reference", "bright.npz", "--epochs", "1")
+    whole = json.loads(train(*options, "--policy", "statistics", "--json").out)
+    budget = whole["trials"][1]["bytes"]
+    Path("up.fru").unlink()
+    made = json.loads(train(*options, "--budget", budget, "--json").out)
+    assert {"policy": "affine"}.items() <= made["refused"][0].items()
+    assert f"the budget is {budget}" in made["refused"][0]["reason"]
+    Path("up.fru").unlink()
+    lines = train(*options, "--budget", budget).out.splitlines()
+    assert any(line.startswith("  affine            not sent: policy affine") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [
-        ((), 8, "no reference samples are given"),
-        (("--policy", "affine"), 8, "samples have no labels, expected a class for each"),
+        ((), 8, "so no policy can be tried; give --reference X.npz, samples like those of the"),
+        (("--policy", "affine"), 8, "policy affine needs labels, got none; give --labels Y.npz"),
+        (("--policy", "statistics"), 8, "needs reference samples, got none; give --reference"),
         (("--reference", "bright.npz", "--budget", "600"), 11, "the budget is 600"),
         (("--labels", "bright.npz"), 8, "labels in bright.npz have shape"),
         (("--budget", "0%"), 2, "got '0%', expected a share such as 5%"),

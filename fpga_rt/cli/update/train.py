@@ -15,6 +15,7 @@ from fpga_rt.cli.options import positive
 from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.update import written
 from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import ExecutionError
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.policies import ESCALATION, POLICIES
 from fpga_rt.update.adapt.recipe import Recipe
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     inputs = (arguments.base, arguments.samples, arguments.labels, arguments.reference)
     key = written.signing_key(arguments, tuple(filter(None, inputs)))
+    _check_needs(arguments)
     base = api.load(arguments.base)
     policy = None if arguments.policy == AUTO else arguments.policy
     aim = Aim(policy, _budget_bytes(base, arguments.budget), arguments.enough)
@@ -82,13 +84,37 @@ def run(arguments: argparse.Namespace) -> None:
         reference = _codes(base.network, arguments.reference)
     recipe = Recipe(epochs=arguments.epochs)
     tried: list[str] = []
-    total = len(ESCALATION) if policy is None and samples.labels is not None else 1
+    total = 1
+    if policy is None and samples.labels is not None:
+        total = len(ESCALATION) - (reference is None)  # statistics needs one
     verbose = bool(arguments.verbose + arguments.more_verbose)
     with Progress("train", total, lambda: len(tried), verbose, "policies"):
         choice = train_update(base, samples, aim, reference, recipe, tried.append)
     target = make_target(base, choice.trial.network)
     result = {**_document(choice), **written.write(arguments, base, target, key)}
     print(json.dumps(result, indent=2) if arguments.json else _text(result))
+
+
+def _check_needs(arguments: argparse.Namespace) -> None:
+    """Refuse a policy without the samples that it needs, by the names of their options.
+
+    Raises:
+        ExecutionError: labels or reference samples are missing.
+    """
+    policy, labels, reference = arguments.policy, arguments.labels, arguments.reference
+    like = "--reference X.npz, samples like those of the training, without labels"
+    if policy == AUTO and labels is None and reference is None:
+        raise ExecutionError(
+            "neither labels nor reference samples are given, so no policy can be tried; give"
+            f" {like}, or --labels Y.npz, a class for each sample, better both"
+        )
+    if policy == "statistics" and reference is None:
+        raise ExecutionError(f"policy statistics needs reference samples, got none; give {like}")
+    if policy not in {AUTO, "statistics"} and labels is None:
+        raise ExecutionError(
+            f"policy {policy} needs labels, got none; give --labels Y.npz, a class for each sample,"
+            " or choose --policy statistics"
+        )
 
 
 def _budget(text: str) -> int | float:
@@ -150,8 +176,12 @@ def _document(choice: Choice) -> dict[str, Any]:
                 "policy": trial.policy,
                 "accuracy": trial.accuracy if judged else None,
                 "bytes": trial.package_bytes,
+                "clipped_channels": trial.clipped,
             }
             for trial in choice.trials
+        ],
+        "refused": [
+            {"policy": policy, "reason": str(refusal)} for policy, refusal in choice.refusals
         ],
     }
 
@@ -161,7 +191,10 @@ def _text(result: dict[str, Any]) -> str:
     for trial in result["trials"]:
         name = trial["policy"] or "as it is"
         accuracy = "" if trial["accuracy"] is None else f"{trial['accuracy']:8.1%}"
-        lines.append(f"  {name:<18}{accuracy}{trial['bytes']:>10,} bytes")
+        clipped = trial["clipped_channels"]
+        cut = f", {clipped} channels cut off at the largest or least gain" if clipped else ""
+        lines.append(f"  {name:<18}{accuracy}{trial['bytes']:>10,} bytes{cut}")
+    lines += [f"  {each['policy']:<18}not sent: {each['reason']}" for each in result["refused"]]
     if result["held_back"]:
         lines.append(f"  on {result['held_back']} samples held back, int8")
     return "\n".join([*lines, written.text(result)])

@@ -53,6 +53,20 @@ class Trial:
     clipped: int = 0
 
     @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Return for every sample held back whether its answer is right.
+
+        Raises:
+            ExecutionError: they have no labels.
+        """
+        if self.right is None:
+            raise ExecutionError(
+                f"policy {self.policy} was tried without labels, expected a class for each sample"
+                " held back to judge by; give labels"
+            )
+        return self.right
+
+    @property
     def accuracy(self) -> float:
         """The share of right answers, NaN without labels."""
         return float("nan") if self.right is None else float(self.right.mean())
@@ -79,7 +93,7 @@ class Adaptation:
     Attributes:
         base: what devices run.
         samples: to fit.
-        held_back: to judge by; shares none with `samples`.
+        held_back: to judge by; shares none with `samples`, unless there are no labels to judge by.
         reference: of the base's own training (`reference_moments`); None where there are no such
             samples, which rules out the policy statistics.
         recipe: how to train.

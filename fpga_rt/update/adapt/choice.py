@@ -25,11 +25,13 @@ class Choice:
         trial: the chosen one.
         trials: all that were made, the base as it is first.
         reason: a sentence for people.
+        refusals: policies that were tried in vain, and why: most do not fit the budget.
     """
 
     trial: Trial
     trials: tuple[Trial, ...]
     reason: str
+    refusals: tuple[tuple[Policy, UpdateError], ...] = ()
 
 
 def choose(
@@ -57,7 +59,8 @@ def choose(
         watch("statistics")
         return Choice(trial, (trial,), "without labels only the normalisation can be adapted")
     trials = [adaptation.untouched()]
-    best, refusals = trials[0], []
+    best = trials[0]
+    refusals: list[tuple[Policy, UpdateError]] = []
     for policy in ESCALATION:
         if policy == "statistics" and adaptation.reference is None:
             continue
@@ -66,22 +69,23 @@ def choose(
         try:
             trial = adaptation.trial(policy, budget_bytes)
         except UpdateError as refusal:
-            refusals.append(refusal)
+            refusals.append((policy, refusal))
             continue
         finally:
             watch(policy)
         trials.append(trial)
         best = trial if _worth(trial, best) else best
     if len(trials) == 1 and refusals:
-        raise refusals[-1]
-    return Choice(best, tuple(trials), _reason(best, trials, enough))
+        raise refusals[-1][1]
+    reason = f"{_reason(best, trials, enough)}; these samples chose, report on others"
+    if adaptation.reference is None:
+        reason += "; statistics was not tried, it needs reference samples (--reference)"
+    return Choice(best, tuple(trials), reason, tuple(refusals))
 
 
 def _worth(trial: Trial, best: Trial) -> bool:
     """Tell whether a larger package is better by more than chance, on the same samples."""
-    assert trial.right is not None
-    assert best.right is not None
-    gain = trial.right.astype(float) - best.right
+    gain = trial.judged.astype(float) - best.judged
     if trial.package_bytes < best.package_bytes:
         return bool(gain.mean() >= 0)
     return bool(gain.mean() > WORTH * gain.std() / np.sqrt(len(gain)))
@@ -90,7 +94,10 @@ def _worth(trial: Trial, best: Trial) -> bool:
 def _reason(best: Trial, trials: list[Trial], enough: float | None) -> str:
     named = "leaving it as it is" if best.policy is None else best.policy
     if enough is not None and best.accuracy >= enough:
-        return f"{named} reaches {best.accuracy:.1%}, {enough:.1%} was asked for"
+        return (
+            f"{named} reaches {best.accuracy:.1%} on the samples held back, {enough:.1%} was asked"
+            " for"
+        )
     top = max(trials, key=lambda trial: trial.accuracy)
     if top.accuracy <= best.accuracy:
         return f"{named} is the best of {len(trials)} on the samples held back, {best.accuracy:.1%}"

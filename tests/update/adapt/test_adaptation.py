@@ -14,7 +14,7 @@ from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments, right_answers
 from fpga_rt.update.adapt.choice import choose
 from fpga_rt.update.adapt.graph import Moments
-from fpga_rt.update.adapt.policies import POLICIES
+from fpga_rt.update.adapt.policies import ESCALATION, POLICIES
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.make import make_package, make_target
@@ -134,13 +134,41 @@ def test_auto_takes_the_smallest_that_is_good_enough(adaptation: Adaptation) -> 
     assert watched == ["statistics"]
     assert choice.trial is adaptation.trial("statistics")
     assert [trial.policy for trial in choice.trials] == [None, "statistics"]
-    assert choice.reason.endswith("80.0% was asked for")
+    assert "on the samples held back, 80.0% was asked for; these samples chose" in choice.reason
     tried = choose(adaptation)
     assert [trial.policy for trial in tried.trials][1:] == [
         "statistics", "affine", "first_blocks", "sensitive_blocks", "full"
     ]  # fmt: skip
     assert tried.trial.accuracy > 0.8
     assert "on the samples held back" in tried.reason
+    assert tried.reason.endswith("; these samples chose, report on others")
+    assert tried.refusals == ()
+
+
+def test_auto_names_what_it_did_not_try(adaptation: Adaptation) -> None:
+    blind = replace(adaptation, reference=None, _trained={}, _trials={})
+    choice = choose(blind, None, 0.0)
+    assert choice.trial.policy is None
+    assert choice.reason.endswith(
+        "; statistics was not tried, it needs reference samples (--reference)"
+    )
+
+
+def test_auto_keeps_what_was_refused(adaptation: Adaptation) -> None:
+    budget = adaptation.trial("statistics").package_bytes
+    assert adaptation.trial("affine").package_bytes > budget
+    choice = choose(adaptation, budget)
+    tried = [trial.policy for trial in choice.trials[1:]]
+    refused = dict(choice.refusals)
+    assert {*tried, *refused} == set(ESCALATION)
+    assert len(tried) + len(refused) == len(ESCALATION)
+    assert f"the budget is {budget}" in str(refused["affine"])
+
+
+def test_a_trial_without_labels_judges_nothing(adaptation: Adaptation) -> None:
+    trial = replace(adaptation.trial("statistics"), right=None)
+    with pytest.raises(ExecutionError, match=r"statistics was tried without labels, expected"):
+        trial.judged.mean()
 
 
 def test_auto_leaves_alone_what_has_not_drifted(

@@ -9,10 +9,11 @@ import pytest
 
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import UpdateError
-from fpga_rt.update.adapt.adaptation import right_answers
+from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments, right_answers
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.train import Aim, train_update
+from tests.update.adapt.conftest import weighted
 
 RECIPE = Recipe(epochs=1, least_steps=20)
 
@@ -31,6 +32,17 @@ def test_unlabelled_samples_are_enough_for_the_normalisation(
     )
     assert before < 0.4
     assert after > 0.7
+
+
+def test_unlabelled_samples_are_all_used(base: Deployment, codes: np.ndarray, dim: Samples) -> None:
+    """None are held back from the normalisation, for nobody judges by them."""
+    bare, reference = Samples(dim.codes[:80]), reference_moments(base.network, codes[80:])
+    found = weighted(train_update(base, bare, None, codes[80:], RECIPE).trial.network)
+    every = weighted(Adaptation(base, bare, bare, reference).trial("statistics").network)
+    for name, operation in every.items():
+        wanted = operation.requantisation.multiplier
+        np.testing.assert_array_equal(found[name].requantisation.multiplier, wanted)
+        np.testing.assert_array_equal(found[name].bias, operation.bias)
 
 
 def test_a_policy_that_is_asked_for_is_taken(
