@@ -22,6 +22,8 @@ _NAMES = {
     "full": "full",
     "auto": "auto",
 }
+_TRIED = ("none", "statistics", "affine", "first_blocks", "sensitive_blocks", "full, same bytes")
+"""What `auto` chooses among."""
 _SENT = tuple(name for name in _NAMES if name != "none")
 GOAL_SHARE, GOAL_MEAN, GOAL_WORST = 5.0, 0.5, 1.2
 """Per cent of the model's bytes; points below full fine-tuning, on average and for a shift."""
@@ -38,8 +40,9 @@ def overview(network: Document) -> str:
         f" {_accuracy(undrifted):.1f} % of {undrifted['images']:,} images are right. The budget is"
         f" {network['budget_bytes']:,} of {network['parameter_bytes']:,} bytes.",
         "",
-        "| policy | package, bytes | of the model | mean | worst | mean to full | worst to full |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| policy | package, bytes | of the model | mean | worst | mean to full | worst to full"
+        " | auto chose it |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for policy, name in _NAMES.items():
         entries = [(shift, shift["policies"][policy]) for shift in network["shifts"]]
@@ -52,11 +55,12 @@ def overview(network: Document) -> str:
         row = [
             name, f"{np.mean(sizes):,.0f}, at most {max(sizes):,}", f"{share:.1f} %",
             f"{np.mean(accuracies):.1f}", f"{min(accuracies):.1f}", mean, worst,
+            f"{network['chosen'].get(policy, 0)} of {network['cells']}" if policy in _TRIED else "",
         ]  # fmt: skip
         if policy == "none":
             row[1:3] = ["0", ""]
         if policy == RIVAL:
-            row[5:] = ["", ""]
+            row[5:7] = ["", ""]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
@@ -91,9 +95,9 @@ def goals(network: Document) -> str:
         worst = min(map(difference, entries))
         surely = sum(difference(e) + 2 * error(e) < -GOAL_WORST for e in entries)
         cells = [
-            f"{share:.1f} %, {_verdict(share <= GOAL_SHARE)}",
-            f"{mean:+.1f}, {_verdict(mean >= -GOAL_MEAN)}",
-            f"{worst:+.1f}, {_verdict(worst >= -GOAL_WORST)}",
+            f"{share:.2f} %, {_verdict(share <= GOAL_SHARE)}",
+            f"{mean:+.2f}, {_verdict(mean >= -GOAL_MEAN)}",
+            f"{worst:+.2f}, {_verdict(worst >= -GOAL_WORST)}",
         ]
         lines.append(f"| {_NAMES[policy]} | {' | '.join(cells)} | {surely} of {len(entries)} |")
     return "\n".join(lines)
@@ -104,7 +108,10 @@ def _verdict(met: bool) -> str:
 
 
 def times(network: Document) -> str:
-    """Return the table of times from a package to the first answer by it in Markdown."""
+    """Return the table of times from sending a package to the first answer by it in Markdown.
+
+    Where `auto` sends nothing there is no time, so bytes are the mean of the packages sent.
+    """
     device = network["device"]
     device_ms = device["package_to_answer_us"] / 1e3
     lines = [
@@ -112,7 +119,8 @@ def times(network: Document) -> str:
         f" {device['inference_us'] / 1e3:.3f} ms. The link, of {LINK_BITS_PER_S // 1000} kbit/s, is"
         " assumed.",
         "",
-        "| policy | bytes, mean | on the link, s | on the device, ms | first answer after, s |",
+        "| policy | bytes, mean of those sent | on the link, s | on the device, ms"
+        " | from sending to the first answer, s |",
         "|---|---:|---:|---:|---:|",
     ]
     for policy in _SENT:

@@ -83,17 +83,19 @@ def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
     # fog 5 of 8, dirt 2 of 4; to full +25 and -50, their errors 25 and 35.4.
     assert rows["| affine"] == (
         "| affine | 150, at most 250 | 25.0 % | 56.2 | 50.0 | -12.5 ± 21.7"
-        " | -50.0 ± 35.4 (dirt, strong) |"
+        " | -50.0 ± 35.4 (dirt, strong) | 3 of 3 |"
     )
-    assert rows["| full"].endswith("| 68.8 | 37.5 |  |  |")
+    assert rows["| full"].endswith("| 68.8 | 37.5 |  |  |  |")
+    assert rows["| nothing"].endswith(" | 0 of 3 |")
+    assert rows["| auto"].endswith(") |  |")
     assert rows["| nothing"].startswith("| nothing | 0 |  | 56.2 | 12.5 |")
 
 
 def test_goals_are_held_to_what_was_counted(summary: dict[str, Any]) -> None:
     """Worst is -50.0 with an error of 35.4, which is not surely below."""
     table = goals(summary["net"])
-    assert "| affine | 25.0 %, missed | -12.5, missed | -50.0, missed | 0 of 2 |" in table
-    assert "| auto | 25.0 %, missed | +31.2, met | +0.0, met | 0 of 2 |" in table
+    assert "| affine | 25.00 %, missed | -12.50, missed | -50.00, missed | 0 of 2 |" in table
+    assert "| auto | 25.00 %, missed | +31.25, met | +0.00, met | 0 of 2 |" in table
     assert "bytes at most 5.0 % | mean at least full - 0.5 | no shift below full - 1.2 |" in table
 
 
@@ -102,6 +104,8 @@ def test_times_are_those_of_the_mean_package(summary: dict[str, Any]) -> None:
     assert "On the device, modelled: 4 test vectors, then an inference of 0.250 ms." in table
     # 50, 250 and 150 bytes at 100 kbit/s: 12 ms, and 1.25 ms.
     assert "| affine | 150 | 0.012 | 1.250 | 0.013 |" in table
+    assert "bytes, mean of those sent" in table
+    assert "| from sending to the first answer, s |" in table
     assert "nothing" not in table
 
 
@@ -136,7 +140,7 @@ def test_the_docs_show_the_figures_that_were_counted() -> None:
     assert PAGE.read_text() == with_tables(PAGE.read_text(), found)
     for network, entry in found.items():
         wanted = list(cells(network, entry["seeds"]))
-        assert entry["cells"] == len(wanted)
+        assert entry["cells"] == len(wanted) == sum(entry["chosen"].values())
         shifts = {(cell.corruption, cell.severity) for cell in wanted}
         assert {(s["corruption"], s["severity"]) for s in entry["shifts"]} == shifts
         images = entry["seeds"] * Sizes().report

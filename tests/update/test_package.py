@@ -126,7 +126,7 @@ def test_a_manifest_has_one_form(package: bytes, owner: Secret) -> None:
 def test_texts_that_fake_lines_are_refused(package: bytes, owner: Secret, name: str) -> None:
     for text in ("dusk\n  signed by  key 00, checked", "\x1b[2J", "a\u202eb", "a\u2028b"):
         found, data = sealed(package).open([owner.public_key])
-        forged = replace(found, **{name: text})
+        forged = replace(found, **{name: text})  # type: ignore[arg-type] # all three are texts
         with pytest.raises(UpdateError, match=f"the {name} '.*' has control characters") as error:
             encode(forged, data, owner)
         assert error.value.reason == "text"
