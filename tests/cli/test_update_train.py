@@ -90,8 +90,7 @@ def test_labelled_samples_choose(train: Cli) -> None:
 
 def test_what_was_not_tried_is_named(train: Cli) -> None:
     """Without a reference there is one policy less; under a small budget some are refused."""
-    options = ("--labels", "home.npz", "--epochs", "1", "-v")
-    answer = train(*options, "--enough", "1")
+    answer = train("--labels", "home.npz", "--epochs", "1", "-v", "--enough", "1")
     assert "statistics was not tried, it needs reference samples (--reference)" in answer.out
     assert "/4 policies in " in answer.err
     options = ("--labels", "home.npz", "--reference", "bright.npz", "--epochs", "1")
