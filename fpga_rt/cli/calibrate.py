@@ -9,9 +9,10 @@ from pathlib import Path
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.arch.calibration import calibrate, parameters, used
 from fpga_rt.arch.measurements import Measurements, decode
-from fpga_rt.cli.options import file_of, read_text, refuse_overwriting
+from fpga_rt.cli.options import file_of, refuse_overwriting
 from fpga_rt.cli.table import indented, table
 from fpga_rt.deployment.atomic_file import write_atomically
+from fpga_rt.study.text_file import read_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from fpga_rt.arch.boards import Board, board
 from fpga_rt.arch.calibration import calibrate
 from fpga_rt.arch.measurements import decode
-from fpga_rt.errors import ArtifactError, DeviceError
+from fpga_rt.errors import DeviceError
 from fpga_rt.planner.schedule import POLICIES
+from fpga_rt.study.text_file import read_text
 
 DEFAULT_BOARD = "pynq-z2"
 
@@ -123,19 +124,6 @@ def board_of(name: str, calibration: Path | None) -> Board:
         return found
     measured = decode(read_text(calibration), str(calibration), "calibration")
     return calibrate(found, measured, str(calibration))
-
-
-def read_text(path: Path) -> str:
-    """Return the content of a text file.
-
-    Raises:
-        ArtifactError: it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no text"
-        raise ArtifactError(f"{path} cannot be read ({reason}); check the path") from error
 
 
 def add_schedule(parser: argparse.ArgumentParser, batch: bool = True) -> None:
