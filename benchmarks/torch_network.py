@@ -11,7 +11,7 @@ replaced by a single copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,9 +33,9 @@ from fpga_rt.arithmetic.requantise import INT8_HIGH, INT8_LOW
 from fpga_rt.contract.table import CHANNEL_BYTES, HEADER_BYTES
 from fpga_rt.errors import ModelError
 from fpga_rt.network.graph import Network, Node, Tensor
+from fpga_rt.update.adapt.layers import Layer, reshape
 from fpga_rt.update.adapt.weighted import WEIGHTED, channels_first, factors
 
-Layer = Callable[..., torch.Tensor]
 _ALIGNMENT = 128
 """Elements: at least the 256 bytes of an allocation on CUDA, for which kernels are chosen."""
 
@@ -174,7 +174,7 @@ def _layer(network: Network, node: Node, views: Sequence[torch.Tensor]) -> Layer
         limits = _limits(operation.rule, target)
         return lambda a, b: limits(a + b)
     if isinstance(operation, Reshape):
-        return _reshape(operation)
+        return reshape(operation)
     raise ModelError(
         f"node {node.name}: {type(operation).__name__} inside a network, expected it at the end;"
         " cut the network before it"
@@ -253,19 +253,6 @@ def _maximum(operation: MaximumPool, limits: Layer) -> Layer:
         if padded:
             x = functional.pad(x, [left, right, top, bottom], value=-torch.inf)
         return limits(functional.max_pool2d(x, kernel, stride))
-
-    return run
-
-
-def _reshape(operation: Reshape) -> Layer:
-    height, width, channels = operation.shape
-
-    def run(x: torch.Tensor) -> torch.Tensor:
-        if x.shape[2:] != (1, 1):
-            x = x.permute(0, 2, 3, 1)  # codes are ordered height, width, channel
-        if (height, width) == (1, 1):
-            return x.reshape(len(x), channels, 1, 1)
-        return x.reshape(len(x), height, width, channels).permute(0, 3, 1, 2)
 
     return run
 

@@ -70,7 +70,7 @@ def unweighted(network: Network, node: Node, operation: Unweighted) -> Layer:
     """
     source = network.tensors[node.inputs[0]]
     if isinstance(operation, Reshape):
-        return _reshape(operation)
+        return reshape(operation)
     if isinstance(operation, Softmax):
         raise ModelError(
             f"node {node.name} is a softmax inside the network, expected one at its end alone; cut"
@@ -116,11 +116,15 @@ def _padding(
     return [left, right, top, bottom]
 
 
-def _reshape(operation: Reshape) -> Layer:
+def reshape(operation: Reshape) -> Layer:
+    """Return a change of shape, of codes that are ordered height, width, channel."""
     height, width, channels = operation.shape
 
     def run(x: torch.Tensor) -> torch.Tensor:
-        x = x.permute(0, 2, 3, 1)  # codes are ordered height, width, channel
+        if x.shape[2:] != (1, 1):  # else both orders are the same, and nothing need move
+            x = x.permute(0, 2, 3, 1)
+        if (height, width) == (1, 1):
+            return x.reshape(len(x), channels, 1, 1)
         return x.reshape(len(x), height, width, channels).permute(0, 3, 1, 2)
 
     return run
