@@ -2,8 +2,15 @@
 
 A shift is a corruption at a severity; its accuracy counts the images of all seeds. Policies are
 compared with full fine-tuning on the same images: `gained` images are answered right by the policy
-alone and `lost` ones by full fine-tuning alone, so that the difference of their shares has the
-standard error `sqrt(gained + lost) / images`.
+alone and `lost` ones by full fine-tuning alone, by seed.
+
+Errors are those of a difference, in points, and hold what chance there is: which images are
+reported on, which samples a device sent, and the order of training.
+
+- `shift`, of the mean of a shift over the seeds: the scatter between seeds, pooled over all shifts.
+- `mean`, of the mean over shifts: those of a seed share the images that are reported on, so the
+  images' part is the scatter of each image's sum over all shifts; what the scatter between seeds
+  exceeds that of single images by is the trainings' part, which shifts do not share.
 """
 
 from __future__ import annotations
@@ -41,6 +48,10 @@ def document(files: Sequence[Path]) -> Document:
     for cell in cells:
         by_shift[cell["corruption"], cell["severity"]].append(cell)
     first = cells[0]
+    shifts = [
+        {"corruption": name, "severity": severity, "policies": _policies(of_shift)}
+        for (name, severity), of_shift in sorted(by_shift.items())
+    ]
     return {
         "parameter_bytes": first["parameter_bytes"],
         "budget_bytes": first["budget_bytes"],
@@ -50,29 +61,47 @@ def document(files: Sequence[Path]) -> Document:
         "seeds": len({cell["seed"] for cell in cells}),
         "processor_s": round(sum(cell["processor_s"] for cell in cells)),
         "chosen": dict(Counter(cell["policies"]["auto"]["chose"] for cell in cells)),
-        "shifts": [
-            {"corruption": name, "severity": severity, "policies": _policies(of_shift)}
-            for (name, severity), of_shift in sorted(by_shift.items())
-        ],
+        "errors": {policy: _errors(cells, shifts, policy) for policy in first["policies"]},
+        "shifts": shifts,
     }
 
 
 def _policies(cells: Sequence[Document]) -> Document:
-    rights = {
-        policy: np.concatenate([_bits(cell, policy) for cell in cells])
-        for policy in cells[0]["policies"]
-    }
-    rival = rights[RIVAL]
-    return {
-        policy: {
-            "bytes": [cell["policies"][policy]["bytes"] for cell in cells],
-            "right": int(right.sum()),
-            "images": len(right),
-            "gained": int((right & ~rival).sum()),
-            "lost": int((rival & ~right).sum()),
+    found = {}
+    for policy in cells[0]["policies"]:
+        tried = [cell for cell in cells if policy in cell["policies"]]
+        pairs = [(_bits(cell, policy), _bits(cell, RIVAL)) for cell in tried]
+        found[policy] = {
+            "bytes": [cell["policies"][policy]["bytes"] for cell in tried],
+            "right": sum(int(right.sum()) for right, _ in pairs),
+            "images": sum(len(right) for right, _ in pairs),
+            "gained": [int((right & ~rival).sum()) for right, rival in pairs],
+            "lost": [int((rival & ~right).sum()) for right, rival in pairs],
         }
-        for policy, right in rights.items()
-    }
+    return found
+
+
+def _errors(cells: Sequence[Document], shifts: Sequence[Document], policy: str) -> Document:
+    """Return the standard errors of a policy's differences; None where there is but one seed."""
+    by_seed: dict[int, list[NDArray[np.int64]]] = defaultdict(list)
+    tried = [cell for cell in cells if policy in cell["policies"]]
+    for cell in tried:
+        by_seed[cell["seed"]].append(
+            _bits(cell, policy).astype(np.int64) - _bits(cell, RIVAL).astype(np.int64)
+        )
+    seeds, images = len(by_seed), cells[0]["sizes"]["report"]
+    if seeds < 2:
+        return {"shift": None, "mean": None}
+    sums = [np.sum(of_shifts, axis=0) for of_shifts in by_seed.values()]
+    shared = sum(images * float(each.var(ddof=1)) for each in sums) / (len(tried) * images) ** 2
+    differences = [
+        np.subtract(entry["gained"], entry["lost"]) / images
+        for entry in (shift["policies"][policy] for shift in shifts)
+    ]
+    scatter = float(np.mean([each.var(ddof=1) for each in differences]))
+    alone = float(np.mean([d.var(ddof=1) / images for each in by_seed.values() for d in each]))
+    of_mean = shared + max(0.0, scatter - alone) / len(tried)
+    return {"shift": 100 * (scatter / seeds) ** 0.5, "mean": 100 * of_mean**0.5}
 
 
 def _bits(cell: Document, policy: str) -> NDArray[np.bool_]:

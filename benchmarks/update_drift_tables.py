@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from math import sqrt
+from collections.abc import Mapping
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,13 @@ _NAMES = {
     "last_layer": "last layer",
     "first_blocks": "first blocks",
     "sensitive_blocks": "sensitive blocks",
+    "sparse": "sparse",
     "full, same bytes": "full, cut to the budget",
     "full": "full",
     "auto": "auto",
 }
-_TRIED = ("none", "statistics", "affine", "first_blocks", "sensitive_blocks", "full, same bytes")
-"""What `auto` chooses among."""
+_TRIED = ("none", "statistics", "affine", "sparse")
+"""What `auto` chooses among in these budgets."""
 _SENT = tuple(name for name in _NAMES if name != "none")
 GOAL_SHARE, GOAL_MEAN, GOAL_WORST = 5.0, 0.5, 1.2
 """Per cent of the model's bytes; points below full fine-tuning, on average and for a shift."""
@@ -44,16 +45,18 @@ def overview(network: Document) -> str:
         " | auto chose it |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
-    for policy, name in _NAMES.items():
+    for policy in _NAMES:
         entries = [(shift, shift["policies"][policy]) for shift in network["shifts"]]
         sizes = [size for _, entry in entries for size in entry["bytes"]]
         share = 100 * max(sizes) / network["parameter_bytes"]
         accuracies = [_accuracy(entry) for _, entry in entries]
-        mean = f"{np.mean([difference(e) for _, e in entries]):+.1f} ± {mean_error(entries):.1f}"
+        errors = network["errors"][policy]
+        mean = f"{np.mean([difference(e) for _, e in entries]):+.1f}{_error(errors['mean'])}"
         shift, low = min(entries, key=lambda pair: difference(pair[1]))
-        worst = f"{difference(low):+.1f} ± {error(low):.1f} ({_shift(shift)})"
+        worst = f"{difference(low):+.1f}{_error(errors['shift'])} ({_shift(shift)})"
         row = [
-            name, f"{np.mean(sizes):,.0f}, at most {max(sizes):,}", f"{share:.1f} %",
+            _name(network, policy), f"{np.mean(sizes):,.0f}, at most {max(sizes):,}",
+            f"{share:.1f} %",
             f"{np.mean(accuracies):.1f}", f"{min(accuracies):.1f}", mean, worst,
             f"{network['chosen'].get(policy, 0)} of {network['cells']}" if policy in _TRIED else "",
         ]  # fmt: skip
@@ -69,7 +72,7 @@ def by_shift(network: Document) -> str:
     """Return the table of shifts in Markdown."""
     policies = [name for name in _NAMES if name not in {"last_layer", "full, same bytes"}]
     lines = [
-        f"| shift | {' | '.join(_NAMES[p] for p in policies)} |",
+        f"| shift | {' | '.join(_name(network, p) for p in policies)} |",
         f"|---|{'---:|' * len(policies)}",
     ]
     for shift in network["shifts"]:
@@ -81,25 +84,32 @@ def by_shift(network: Document) -> str:
 def goals(network: Document) -> str:
     """Return in Markdown which goals each policy meets.
 
-    A shift counts as beyond its goal where its difference lies two standard errors below.
+    A shift counts as surely below where its difference lies two standard errors below the goal.
+    The lowest by chance is what the lowest difference would be, most likely, if every shift had
+    the mean difference and the error of one.
     """
     lines = [
         f"| policy | bytes at most {GOAL_SHARE} % | mean at least full - {GOAL_MEAN}"
-        f" | no shift below full - {GOAL_WORST} | shifts surely below |",
-        "|---|---|---|---|---:|",
+        f" | no shift below full - {GOAL_WORST} | lowest by chance | shifts surely below |",
+        "|---|---|---|---|---:|---:|",
     ]
-    for policy in ("statistics", "affine", "first_blocks", "sensitive_blocks", "auto"):
+    for policy in ("statistics", "affine", "first_blocks", "sensitive_blocks", "sparse", "auto"):
         entries = [shift["policies"][policy] for shift in network["shifts"]]
         share = 100 * max(s for e in entries for s in e["bytes"]) / network["parameter_bytes"]
         mean = float(np.mean([difference(e) for e in entries]))
         worst = min(map(difference, entries))
-        surely = sum(difference(e) + 2 * error(e) < -GOAL_WORST for e in entries)
-        cells = [
+        error = network["errors"][policy]["shift"] or 0.0
+        surely = sum(difference(e) + 2 * error < -GOAL_WORST for e in entries)
+        chance = mean - error * NormalDist().inv_cdf(0.5 ** (1 / len(entries)))
+        row = [
+            _name(network, policy),
             f"{share:.2f} %, {_verdict(share <= GOAL_SHARE)}",
             f"{mean:+.2f}, {_verdict(mean >= -GOAL_MEAN)}",
             f"{worst:+.2f}, {_verdict(worst >= -GOAL_WORST)}",
+            f"{chance:+.2f}",
+            f"{surely} of {len(entries)}",
         ]
-        lines.append(f"| {_NAMES[policy]} | {' | '.join(cells)} | {surely} of {len(entries)} |")
+        lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
@@ -128,7 +138,7 @@ def times(network: Document) -> str:
         mean_bytes = float(np.mean([size for size in sizes if size]))
         link_s = 8 * mean_bytes / LINK_BITS_PER_S
         lines.append(
-            f"| {_NAMES[policy]} | {mean_bytes:,.0f} | {link_s:.3f} | {device_ms:.3f}"
+            f"| {_name(network, policy)} | {mean_bytes:,.0f} | {link_s:.3f} | {device_ms:.3f}"
             f" | {link_s + device_ms / 1e3:.3f} |"
         )
     return "\n".join(lines)
@@ -136,17 +146,19 @@ def times(network: Document) -> str:
 
 def difference(entry: Mapping[str, Any]) -> float:
     """Return the points by which a policy is better than full fine-tuning."""
-    return float(100 * (entry["gained"] - entry["lost"]) / entry["images"])
+    return float(100 * (sum(entry["gained"]) - sum(entry["lost"])) / entry["images"])
 
 
-def error(entry: Mapping[str, Any]) -> float:
-    """Return the standard error of `difference`, in points."""
-    return float(100 * sqrt(entry["gained"] + entry["lost"]) / entry["images"])
+def _name(network: Document, policy: str) -> str:
+    """Return a policy's name in prose, with the number of seeds where it is not that of all."""
+    seeds = len(network["shifts"][0]["policies"][policy]["bytes"])
+    if seeds == network["seeds"]:
+        return _NAMES[policy]
+    return f"{_NAMES[policy]}, {seeds} seed{'s' if seeds > 1 else ''}"
 
 
-def mean_error(entries: Sequence[tuple[Document, Document]]) -> float:
-    """Return the standard error of the mean of differences, in points."""
-    return sqrt(sum(error(entry) ** 2 for _, entry in entries)) / len(entries)
+def _error(points: float | None) -> str:
+    return "" if points is None else f" ± {points:.1f}"
 
 
 def _accuracy(entry: Mapping[str, Any]) -> float:

@@ -45,6 +45,9 @@ def train_update(
 ) -> Choice:
     """Adapt a deployed network to samples; with labels, a part held back judges what comes out.
 
+    What was chosen is trained again on all samples then, unless the recipe says otherwise:
+    `Choice.sent` is what to send.
+
     Args:
         base: what devices run.
         samples: what a device sees.
@@ -62,7 +65,7 @@ def train_update(
     """
     try:
         from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments
-        from fpga_rt.update.adapt.choice import choose, judged
+        from fpga_rt.update.adapt.choice import choose, judged, refitted
     except ImportError as error:
         raise ToolchainError(
             "training an update needs torch; pip install 'fpga-rt[torch]', or make the update from"
@@ -82,4 +85,6 @@ def train_update(
         watch(aim.policy)
     if choice.trial.policy is None:
         raise UpdateError(f"there is nothing to send: {choice.reason}", "target")
+    if samples.labels is not None and recipe.refit:
+        choice = refitted(choice, adaptation, samples, aim.budget_bytes)
     return choice

@@ -72,7 +72,20 @@ def test_progress_goes_to_standard_error(train: Cli) -> None:
     answer = train(*options, "--epochs", "1", "-v")
     assert answer.code == 0
     assert "train: 1/1 policies in " in answer.err
-    assert answer.out.startswith("affine: it was asked for\n  as it is ")
+    first, second, *_ = answer.out.splitlines()
+    assert first == "affine: it was asked for; then trained again on all 160 samples"
+    assert second.startswith("  as it is ")
+
+
+def test_what_was_judged_can_be_sent(train: Cli) -> None:
+    """Mirrored or not, and judged on 40 of 160; what is written has the bytes that were counted."""
+    options = ("--reference", "bright.npz", "--labels", "home.npz", "--policy", "statistics")
+    answer = train(*options, "--keep-judged", "--mirror", "--json")
+    assert answer.code == 0
+    made = json.loads(answer.out)
+    assert (made["trained_again"], made["held_back"]) == (False, 40)
+    assert made["reason"] == "it was asked for"
+    assert abs(made["bytes"] - made["trials"][1]["bytes"]) <= 8
 
 
 def test_labelled_samples_choose(train: Cli) -> None:
@@ -80,7 +93,10 @@ def test_labelled_samples_choose(train: Cli) -> None:
     answer = train(*options, "--epochs", "1")
     assert (answer.code, answer.err) == (0, "")
     first, *lines = answer.out.splitlines()
-    assert first.endswith("90.0% was asked for; these samples chose, report on others")
+    assert first.endswith(
+        "90.0% was asked for; these samples chose, report on others; then trained again on all 160"
+        " samples"
+    )
     assert lines[0].split()[:3] == ["as", "it", "is"]
     assert lines[1].split()[0] == "statistics"
     assert lines[-4] == "  on 40 samples held back, int8"
@@ -92,7 +108,7 @@ def test_what_was_not_tried_is_named(train: Cli) -> None:
     """Without a reference there is one policy less; under a small budget some are refused."""
     answer = train("--labels", "home.npz", "--epochs", "1", "-v", "--enough", "1")
     assert "statistics was not tried, it needs reference samples (--reference)" in answer.out
-    assert "/4 policies in " in answer.err
+    assert "/3 policies in " in answer.err
     options = ("--labels", "home.npz", "--reference", "bright.npz", "--epochs", "1")
     whole = json.loads(train(*options, "--policy", "statistics", "--json").out)
     budget = whole["trials"][1]["bytes"]

@@ -64,6 +64,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=positive, default=Recipe.epochs, metavar="N",
         help=f"passes over the samples; {Recipe.epochs} unless given",
     )  # fmt: skip
+    parser.add_argument(
+        "--mirror", action="store_true",
+        help="train on mirrored images too: for what knows no left and right, unlike digits",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-judged", action="store_true",
+        help="send what was judged on the samples held back; else it is trained again on all",
+    )  # fmt: skip
     written.add_outputs(parser)
 
 
@@ -82,7 +90,9 @@ def run(arguments: argparse.Namespace) -> None:
     reference = None
     if arguments.reference:
         reference = _codes(base.network, arguments.reference)
-    recipe = Recipe(epochs=arguments.epochs)
+    recipe = Recipe(
+        epochs=arguments.epochs, mirrored=arguments.mirror, refit=not arguments.keep_judged
+    )
     tried: list[str] = []
     total = 1
     if policy is None and samples.labels is not None:
@@ -90,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     verbose = bool(arguments.verbose + arguments.more_verbose)
     with Progress("train", total, lambda: len(tried), verbose, "policies"):
         choice = train_update(base, samples, aim, reference, recipe, tried.append)
-    target = make_target(base, choice.trial.network)
+    target = make_target(base, choice.sent.network)
     result = {**_document(choice), **written.write(arguments, base, target, key)}
     print(json.dumps(result, indent=2) if arguments.json else _text(result))
 
@@ -170,6 +180,7 @@ def _document(choice: Choice) -> dict[str, Any]:
     return {
         "policy": choice.trial.policy,
         "reason": choice.reason,
+        "trained_again": choice.refitted is not None,
         "held_back": 0 if choice.trial.right is None else len(choice.trial.right),
         "trials": [
             {

@@ -19,14 +19,14 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import ExecutionError, UpdateError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
-from fpga_rt.update.adapt.budget import MARGIN_BYTES, affine_bytes, package_bytes, thin
+from fpga_rt.update.adapt.budget import MARGIN_BYTES, affine_bytes, coarsen, package_bytes
 from fpga_rt.update.adapt.fit import fit, settle
 from fpga_rt.update.adapt.fold import fold, fold_and_count
 from fpga_rt.update.adapt.graph import Graph, Moments, moments, to_images
 from fpga_rt.update.adapt.policies import Plan, Policy, plan
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
-from fpga_rt.update.adapt.sensitivity import sensitivities
+from fpga_rt.update.adapt.sensitivity import Masks, sensitivities, steepest
 from fpga_rt.update.vectors import Codes
 
 REFERENCE_IMAGES = 1024
@@ -41,7 +41,7 @@ class Trial:
         network: of integers, on the program of the base where that is possible.
         package_bytes: of the signed package that sends it.
         right: for every sample held back whether its answer is right; None without labels.
-        put_back: weights that moved by less than so many codes were put back, for the budget.
+        step_codes: weights moved by multiples of so many codes, for the budget; 0 if none did.
         clipped: channels whose gain or bias was cut off at what the integers hold (`fold`).
     """
 
@@ -49,7 +49,7 @@ class Trial:
     network: Network
     package_bytes: int
     right: NDArray[np.bool_] | None
-    put_back: float = 0.0
+    step_codes: int = 0
     clipped: int = 0
 
     @property
@@ -115,8 +115,8 @@ class Adaptation:
     def trial(self, policy: Policy, budget_bytes: int | None = None) -> Trial:
         """Return what a policy leads to in a package of at most so many bytes; None for any.
 
-        Weights that moved least are put back until the package is small enough. What was trained
-        or tried before is not trained or tried again.
+        Weights move in coarser steps until the package is small enough. What was trained or tried
+        before is not trained or tried again.
 
         Raises:
             ExecutionError: it needs labels, or reference samples, which are not there.
@@ -129,9 +129,9 @@ class Adaptation:
     def _tried(self, policy: Policy, budget_bytes: int | None) -> Trial:
         chosen = self._plan(policy, budget_bytes)
         graph = deepcopy(self._graph_of(chosen))
-        put_back = 0.0
+        step = 0
         if chosen.weights:
-            put_back = thin(graph, lambda: self._fits(graph, budget_bytes))
+            step = coarsen(graph, lambda: self._fits(graph, budget_bytes))
             if chosen.normalise:
                 graph.normalise_by(True)
                 settle(graph, to_images(graph.network, self.samples.codes))
@@ -144,7 +144,7 @@ class Adaptation:
                 "budget",
             )
         right = right_answers(network, self.held_back)
-        return Trial(policy, network, size, right, put_back, clipped)
+        return Trial(policy, network, size, right, step, clipped)
 
     def _fits(self, graph: Graph, budget_bytes: int | None) -> bool:
         if budget_bytes is None:
@@ -165,9 +165,16 @@ class Adaptation:
     def _graph_of(self, chosen: Plan) -> Graph:
         if chosen not in self._trained:
             graph = self._untrained()
-            fit(graph, self.samples, chosen, self.recipe)
+            fit(graph, self.samples, chosen, self.recipe, self._masks(chosen))
             self._trained[chosen] = graph
         return self._trained[chosen]
+
+    def _masks(self, chosen: Plan) -> Masks | None:
+        """Return which weights a plan lets move that counts them; None where all of them do."""
+        if not chosen.count:
+            return None
+        trained = deepcopy(self._graph_of(Plan(affine=True)))
+        return steepest(trained, self.samples, chosen.count)
 
     def _untrained(self) -> Graph:
         """Return the base in real numbers; without a reference the samples stand for it."""

@@ -1,7 +1,8 @@
-"""The bytes of an update, and weights left as they were until it fits a budget."""
+"""The bytes of an update, and steps of weights that are coarse enough for a budget."""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 import numpy as np
@@ -10,16 +11,17 @@ import torch
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, WeightedLayer
+from fpga_rt.update.adapt.policies import COMPRESSION, weight_bytes
 from fpga_rt.update.adapt.weighted import WEIGHTED, channels_first
 from fpga_rt.update.make import make_package, make_target
 from fpga_rt.update.signature import PublicKey
 
 MARGIN_BYTES = 32
-"""Left free by `thin`: normalisation is measured again behind it, so some bytes change."""
+"""Left free by `coarsen`: normalisation is measured again behind it, so some bytes change."""
 _SIGNATURE_BYTES = 64
 """Of Ed25519."""
-_ROUNDED = 0.5
-_HALVINGS = 4
+STEPS: tuple[int, ...] = (*range(1, 16), 16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128)
+"""Codes by which a weight may move, or multiples of them; behind the last one none moves."""
 _HEAD_BYTES = 550
 _CHANNEL_BYTES = 4
 
@@ -53,30 +55,36 @@ def affine_bytes(network: Network) -> int:
     return _HEAD_BYTES + _CHANNEL_BYTES * channels
 
 
-def thin(graph: Graph, fits: Callable[[], bool]) -> float:
-    """Round weights to codes, and put back those that moved least until the update fits.
+def full_bytes(network: Network) -> int:
+    """Return about how many bytes a package has that changes everything."""
+    return affine_bytes(network) + sum(weight_bytes(network).values()) // COMPRESSION
+
+
+def coarsen(graph: Graph, fits: Callable[[], bool]) -> int:
+    """Let weights move in the smallest steps of `STEPS` with which the update fits.
+
+    A coarse step puts weights back that moved by less than half of it, and leaves of the others
+    few different changes, which compress well.
 
     Returns:
-        The change, in codes, below which weights were put back; a half where all fit.
+        The step, in codes; 0 where none fits and all weights are back.
     """
     before = {layer: _before(layer) for layer in graph.weighted}
     trained = {layer: layer.weights.detach().clone() for layer in before}
 
-    def try_with(least: float) -> bool:
+    def try_with(step: int) -> bool:
         for layer, old in before.items():
             change = (trained[layer] - old) * WEIGHT_UNIT
-            change = torch.where(change.abs() < least, 0, torch.round(change))
-            layer.weights.data = old + change / WEIGHT_UNIT
+            layer.weights.data = old + torch.round(change / step) * step / WEIGHT_UNIT
         return fits()
 
-    low, high = _ROUNDED, _ROUNDED
-    while not try_with(high) and high < 2 * WEIGHT_UNIT:
-        low, high = high, 2 * high
-    for _ in range(_HALVINGS if high > low else 0):
-        middle = (low * high) ** 0.5
-        low, high = (low, middle) if try_with(middle) else (middle, high)
-    try_with(high)
-    return high
+    first = bisect_left(STEPS, True, key=try_with)
+    if first == len(STEPS):
+        for layer, old in before.items():
+            layer.weights.data = old.clone()
+        return 0
+    try_with(STEPS[first])
+    return STEPS[first]
 
 
 def _before(layer: WeightedLayer) -> torch.Tensor:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from fpga_rt.errors import UpdateError
 from fpga_rt.update.adapt.adaptation import Adaptation, Trial
+from fpga_rt.update.adapt.budget import full_bytes
 from fpga_rt.update.adapt.policies import ESCALATION, Policy
+from fpga_rt.update.adapt.samples import Samples
 
 WORTH = 0.5
 """Standard errors by which a larger package must be better to be worth its bytes."""
@@ -26,12 +28,19 @@ class Choice:
         trials: all that were made, the base as it is first.
         reason: a sentence for people.
         refusals: policies that were tried in vain, and why: most do not fit the budget.
+        refitted: the chosen policy trained on all samples, so that none are left to judge it by.
     """
 
     trial: Trial
     trials: tuple[Trial, ...]
     reason: str
     refusals: tuple[tuple[Policy, UpdateError], ...] = ()
+    refitted: Trial | None = None
+
+    @property
+    def sent(self) -> Trial:
+        """Return what to send: what was trained again, or what was chosen if that was not."""
+        return self.refitted or self.trial
 
 
 def choose(
@@ -67,6 +76,7 @@ def choose(
         if enough is not None and best.accuracy >= enough:
             break
         try:
+            _check_room(policy, adaptation, budget_bytes)
             trial = adaptation.trial(policy, budget_bytes)
         except UpdateError as refusal:
             refusals.append((policy, refusal))
@@ -81,6 +91,45 @@ def choose(
     if adaptation.reference is None:
         reason += "; statistics was not tried, it needs reference samples (--reference)"
     return Choice(best, tuple(trials), reason, tuple(refusals))
+
+
+def _check_room(policy: Policy, adaptation: Adaptation, budget_bytes: int | None) -> None:
+    """Refuse to train all weights where the budget holds changes of some: that is what sparse does.
+
+    Raises:
+        UpdateError: it would not fit.
+    """
+    expected = full_bytes(adaptation.base.network)
+    if policy == "full" and budget_bytes is not None and expected > budget_bytes:
+        raise UpdateError(
+            f"policy full takes about {expected} bytes, the budget is {budget_bytes}; sparse trains"
+            " as many of all weights as fit",
+            "budget",
+        )
+
+
+def refitted(
+    choice: Choice, adaptation: Adaptation, samples: Samples, budget_bytes: int | None = None
+) -> Choice:
+    """Return a choice whose policy was trained again on all samples.
+
+    Args:
+        choice: to train again.
+        adaptation: that it was made by.
+        samples: those that the adaptation fits, and those that it holds back.
+        budget_bytes: what the signed package may take; where it gets too large the choice stays.
+    """
+    policy = choice.trial.policy
+    if policy is None:
+        return choice
+    unjudged = Samples(samples.codes)
+    whole = replace(adaptation, samples=samples, held_back=unjudged, _trained={}, _trials={})
+    try:
+        again = whole.trial(policy, budget_bytes)
+    except UpdateError as refusal:
+        return replace(choice, reason=f"{choice.reason}; not trained on all samples: {refusal}")
+    reason = f"{choice.reason}; then trained again on all {len(samples)} samples"
+    return replace(choice, refitted=again, reason=reason)
 
 
 def _worth(trial: Trial, best: Trial) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
 from fpga_rt.errors import ExecutionError
-from fpga_rt.update.adapt.graph import Graph, to_images
+from fpga_rt.update.adapt.graph import Graph, WeightedLayer, to_images
 from fpga_rt.update.adapt.policies import Plan
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
@@ -16,8 +19,21 @@ MOMENT_IMAGES = 1024
 """Samples that normalisation is measured on, all at once."""
 
 
-def fit(graph: Graph, samples: Samples, plan: Plan, recipe: Recipe) -> None:
+def fit(
+    graph: Graph,
+    samples: Samples,
+    plan: Plan,
+    recipe: Recipe,
+    masks: Mapping[str, torch.Tensor] | None = None,
+) -> None:
     """Let what a plan names move, and leave the graph normalised by the samples if it says so.
+
+    Args:
+        graph: to train.
+        samples: to fit.
+        plan: what moves.
+        recipe: how to train.
+        masks: of these nodes' weights only those move where a mask is 1, at the sparse rate.
 
     Raises:
         ExecutionError: the plan trains and there are no labels, or there is only one sample.
@@ -30,7 +46,15 @@ def fit(graph: Graph, samples: Samples, plan: Plan, recipe: Recipe) -> None:
     images = to_images(graph.network, samples.codes)
     graph.normalise_by(plan.normalise)
     if plan.trains:
-        _train(graph, images, torch.from_numpy(samples.known_labels), plan, recipe)
+        affine, weights = _free(graph, plan)
+        holds = _hold(graph, masks or {})
+        rate = recipe.sparse_rate if masks else recipe.weight_rate
+        groups = [
+            (each, of) for each, of in ((affine, recipe.affine_rate), (weights, rate)) if each
+        ]
+        _train(graph, images, torch.from_numpy(samples.known_labels), groups, recipe)
+        for hold in holds:
+            hold.remove()
     if plan.normalise:
         settle(graph, images)
 
@@ -43,11 +67,12 @@ def settle(graph: Graph, images: torch.Tensor) -> None:
 
 
 def _train(
-    graph: Graph, images: torch.Tensor, labels: torch.Tensor, plan: Plan, recipe: Recipe
+    graph: Graph,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    groups: list[tuple[list[nn.Parameter], float]],
+    recipe: Recipe,
 ) -> None:
-    affine, weights = _free(graph, plan)
-    groups = [(affine, recipe.affine_rate), (weights, recipe.weight_rate)]
-    groups = [(parameters, rate) for parameters, rate in groups if parameters]
     optimizer = torch.optim.Adam(
         [{"params": parameters, "lr": rate} for parameters, rate in groups], betas=(0.9, 0.98)
     )
@@ -61,7 +86,8 @@ def _train(
     for _ in range(epochs):
         for which in _batches(torch.randperm(len(images), generator=order), recipe.batch):
             optimizer.zero_grad()
-            functional.cross_entropy(graph(images[which]), labels[which]).backward()
+            shown = _mirrored(images[which], order) if recipe.mirrored else images[which]
+            functional.cross_entropy(graph(shown), labels[which]).backward()
             optimizer.step()
             schedule.step()
 
@@ -72,6 +98,24 @@ def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
+
+
+def _mirrored(images: torch.Tensor, order: torch.Generator) -> torch.Tensor:
+    """Return images (N, C, H, W), each left to right or not, as it is drawn."""
+    drawn = torch.rand(len(images), 1, 1, 1, generator=order) < 0.5
+    return torch.where(drawn, images.flip(3), images)
+
+
+def _hold(graph: Graph, masks: Mapping[str, torch.Tensor]) -> list[RemovableHandle]:
+    """Hold the weights outside their masks where they are."""
+
+    def held(layer: WeightedLayer, mask: torch.Tensor) -> RemovableHandle:
+        hold: RemovableHandle = layer.weights.register_hook(lambda gradient: gradient * mask)
+        return hold
+
+    return [
+        held(layer, masks[layer.node.name]) for layer in graph.weighted if layer.node.name in masks
+    ]
 
 
 def _free(graph: Graph, plan: Plan) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

@@ -2,7 +2,8 @@
 
 A block ends where a single tensor holds all that later layers read: after a residual addition, or
 after each layer of a plain chain. Weights are priced before they are trained: the changes of a
-trained layer compress to about a quarter of its weights.
+trained layer compress to about a quarter of its weights, and a weight that moves alone takes six or
+seven bits, most of them to say which one it is.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.weighted import WEIGHTED
 
 Policy = Literal[
-    "statistics", "affine", "last_layer", "first_blocks", "sensitive_blocks", "full"
+    "statistics", "affine", "last_layer", "first_blocks", "sensitive_blocks", "sparse", "full"
 ]  # fmt: skip
 POLICIES: tuple[Policy, ...] = get_args(Policy)
-ESCALATION: tuple[Policy, ...] = (
-    "statistics", "affine", "first_blocks", "sensitive_blocks", "full"
-)  # fmt: skip
+ESCALATION: tuple[Policy, ...] = ("statistics", "affine", "sparse", "full")
 """The order in which `auto` tries policies."""
 COMPRESSION = 4
 """Bytes of weights for each byte that their changes are expected to take."""
+SPARSE_WEIGHTS = 1.25
+"""Weights chosen one by one for each byte that their changes are expected to take."""
+SPARSE_SHARE = 0.05
+"""Of all weights, where no budget says how many."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,15 @@ class Plan:
         affine: train gain and offset of every channel.
         weights: nodes whose weights are trained.
         alone: train gain and offset of these nodes only.
+        count: how many of these weights are trained, those where the loss is steepest once gains
+            and offsets are trained; 0 for all.
     """
 
     normalise: bool = True
     affine: bool = False
     weights: frozenset[str] = frozenset()
     alone: bool = False
+    count: int = 0
 
     @property
     def trains(self) -> bool:
@@ -69,6 +75,10 @@ def plan(
     if policy == "last_layer":
         last = list(sizes)[-1]
         return Plan(normalise=False, affine=True, weights=frozenset([last]), alone=True)
+    if policy == "sparse":
+        total = sum(sizes.values())
+        count = SPARSE_SHARE * total if room_bytes is None else SPARSE_WEIGHTS * room_bytes
+        return Plan(affine=True, weights=frozenset(sizes), count=min(max(1, int(count)), total))
     room = sum(sizes.values()) // 4 if room_bytes is None else COMPRESSION * room_bytes
     if policy == "first_blocks":
         chosen = _leading([sum(sizes[n] for n in block) for block in blocks(network)], room)

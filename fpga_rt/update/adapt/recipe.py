@@ -15,7 +15,11 @@ class Recipe:
         least_steps: steps at least; where samples are few there are more epochs.
         affine_rate: learning rate of gains and offsets, in units of a channel's deviation.
         weight_rate: learning rate of weights, in units of 127 codes.
+        sparse_rate: the same where weights are chosen one by one; few of them have to do the work
+            of many.
+        mirrored: show each image mirrored half of the time, for what knows no left and right.
         held_back: the share of samples that is judged by, not trained on.
+        refit: train what was chosen again, on the samples held back as well.
         seed: of the order of samples, and of which are held back.
     """
 
@@ -24,5 +28,8 @@ class Recipe:
     least_steps: int = 50
     affine_rate: float = 2e-2
     weight_rate: float = 2e-3
+    sparse_rate: float = 1e-2
+    mirrored: bool = False
     held_back: float = 0.25
+    refit: bool = True
     seed: int = 0

@@ -1,6 +1,8 @@
-"""What a byte of each layer's weights promises: the slope of the loss, in codes."""
+"""What moving weights promises: the slope of the loss, by layer and by weight."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -10,6 +12,10 @@ from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, to_images
 from fpga_rt.update.adapt.samples import Samples
 
 IMAGES = 256
+BATCH = 32
+
+Masks = Mapping[str, torch.Tensor]
+"""By node 1 where a weight is trained, else 0, in the shape of its weights."""
 
 
 def sensitivities(graph: Graph, samples: Samples) -> dict[str, float]:
@@ -33,3 +39,28 @@ def sensitivities(graph: Graph, samples: Samples) -> dict[str, float]:
         for layer in graph.weighted
         if layer.weights.grad is not None
     }
+
+
+def steepest(graph: Graph, samples: Samples, count: int) -> Masks:
+    """Return which so many weights of all would lower the loss fastest; a few more where some tie.
+
+    Slopes are means over all samples, so a weight counts that samples agree on.
+
+    Raises:
+        ExecutionError: the samples have no labels.
+    """
+    graph.normalise_by(True)
+    graph.requires_grad_(False)
+    for layer in graph.weighted:
+        layer.weights.requires_grad_(True)
+    images, labels = to_images(graph.network, samples.codes), torch.from_numpy(samples.known_labels)
+    for which in torch.arange(len(samples)).split(BATCH):
+        loss = functional.cross_entropy(graph(images[which]), labels[which], reduction="sum")
+        loss.backward()
+    slopes = {
+        layer.node.name: layer.weights.grad.abs()
+        for layer in graph.weighted
+        if layer.weights.grad is not None
+    }
+    least = torch.cat([slope.flatten() for slope in slopes.values()]).topk(count).values[-1]
+    return {name: (slope >= least).float() for name, slope in slopes.items()}

@@ -14,7 +14,7 @@ from fpga_rt.update.adapt.graph import Graph, to_images
 from fpga_rt.update.adapt.policies import Plan
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
-from fpga_rt.update.adapt.sensitivity import sensitivities
+from fpga_rt.update.adapt.sensitivity import sensitivities, steepest
 
 RECIPE = Recipe(epochs=1, least_steps=12, batch=16)
 
@@ -80,6 +80,70 @@ def test_few_samples_are_passed_more_often(
     assert len(seen) == steps
     assert min(seen) > 1
     assert sum(seen) % count == 0
+
+
+def test_weights_outside_a_mask_are_held(network: Network, dim: Samples) -> None:
+    graph = Graph(network)
+    every = frozenset(layer.node.name for layer in graph.weighted)
+    masks = {"branch": torch.zeros_like(graph.weighted[1].weights)}
+    masks["branch"][3, 5] = 1
+    fit(graph, dim, Plan(affine=True, weights=every), RECIPE, masks)
+    change = graph.weighted[1].weights - Graph(network).weighted[1].weights
+    assert change[3, 5].all()
+    change[3, 5] = 0
+    assert not change.any()
+    assert _moved(graph)["depth"] == (True, True)
+
+
+def test_mirrored_images_are_as_many_as_those_that_are_not(
+    network: Network, dim: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a network is shown is each sample as it is or from right to left, half and half."""
+    seen: list[torch.Tensor] = []
+    inner = Graph.forward
+
+    def watching(graph: Graph, images: torch.Tensor) -> torch.Tensor:
+        seen.append(images)
+        return inner(graph, images)
+
+    monkeypatch.setattr(Graph, "forward", watching)
+    recipe = Recipe(epochs=4, least_steps=1, batch=16, mirrored=True)
+    fit(Graph(network), dim, Plan(normalise=False, affine=True), recipe)
+    images = to_images(network, dim.codes)
+    known = {image.numpy().tobytes() for image in images}
+    mirrored = {image.numpy().tobytes() for image in images.flip(3)}
+    assert not known & mirrored
+    shown = [image.numpy().tobytes() for batch in seen for image in batch]
+    assert len(shown) == 4 * len(dim)
+    assert {*shown} <= known | mirrored
+    assert sum(image in mirrored for image in shown) == pytest.approx(2 * len(dim), rel=0.2)
+
+
+def test_the_steepest_weights_are_those_with_the_largest_slope(
+    network: Network, dim: Samples
+) -> None:
+    """Differences of the loss itself say which of two layers' weights matter more."""
+    graph = Graph(network)
+    masks = steepest(graph, dim, 40)
+    assert 40 <= sum(int(mask.sum()) for mask in masks.values()) <= 42
+    images, labels = to_images(network, dim.codes), torch.from_numpy(dim.known_labels)
+    slopes: dict[bool, list[float]] = {True: [], False: []}
+    with torch.no_grad():
+        for layer in graph.weighted[:2]:
+            flat, mask = layer.weights.view(-1), masks[layer.node.name].flatten()
+            for index in (*torch.nonzero(mask)[:3, 0], *torch.nonzero(1 - mask)[:40, 0]):
+                losses = []
+                for step in (0.02, -0.04):
+                    flat[index] += step
+                    # Slopes are means over batches of 32, each with its own moments.
+                    parts = [
+                        functional.cross_entropy(graph(images[w]), labels[w], reduction="sum")
+                        for w in torch.arange(len(dim)).split(32)
+                    ]
+                    losses.append(float(sum(parts)))
+                flat[index] += 0.02
+                slopes[bool(mask[index])].append(abs(losses[0] - losses[1]) / 0.04)
+    assert min(slopes[True]) > 0.9 * max(slopes[False])
 
 
 def test_one_sample_has_no_deviation(network: Network, dim: Samples) -> None:

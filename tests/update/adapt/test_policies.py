@@ -46,6 +46,7 @@ def test_bytes_of_weights(network: Network) -> None:
         ("sensitive_blocks", 80, ("depth", "stem", "dense")),
         ("sensitive_blocks", 71, ("depth", "dense")),
         ("last_layer", 1, ("dense",)),
+        ("sparse", 1, ("stem", "branch", "depth", "dense")),
         ("full", 1, ("stem", "branch", "depth", "dense")),
     ],
 )
@@ -56,6 +57,15 @@ def test_plans(network: Network, policy: str, room: int | None, weights: tuple[s
     assert found.affine == (policy != "statistics")
     assert found.normalise == (policy != "last_layer")
     assert found.alone == (policy == "last_layer")
+
+
+@pytest.mark.parametrize(
+    ("room", "count"), [(-9, 1), (80, 100), (500, 625), (10_000, 896), (None, 44)]
+)
+def test_sparse_counts_weights(network: Network, room: int | None, count: int) -> None:
+    """A byte is expected to hold one and a quarter; there are 896, of which 5 % are 44."""
+    assert plan("sparse", network, room, GAINS).count == count
+    assert plan("full", network, room, GAINS).count == 0
 
 
 def test_only_statistics_does_without_training() -> None:

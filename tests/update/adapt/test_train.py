@@ -10,6 +10,7 @@ import pytest
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import UpdateError
 from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments, right_answers
+from fpga_rt.update.adapt.choice import refitted
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
 from fpga_rt.update.train import Aim, train_update
@@ -54,6 +55,37 @@ def test_a_policy_that_is_asked_for_is_taken(
     assert choice.trial.right is not None
     assert len(choice.trial.right) == 80
     assert choice.trial.package_bytes <= 5000
+
+
+def test_what_was_chosen_is_trained_again_on_all_samples(
+    base: Deployment, codes: np.ndarray, dim: Samples
+) -> None:
+    """What is sent is what the policy makes of every sample; what is judged made do with fewer."""
+    choice = train_update(base, dim, Aim("statistics"), codes, RECIPE)
+    assert choice.refitted is choice.sent
+    assert choice.sent.right is None
+    assert choice.reason == f"it was asked for; then trained again on all {len(dim)} samples"
+    reference = reference_moments(base.network, codes)
+    bare = Samples(dim.codes)
+    every = weighted(Adaptation(base, bare, bare, reference).trial("statistics").network)
+    judged = weighted(choice.trial.network)
+    for name, operation in weighted(choice.sent.network).items():
+        np.testing.assert_array_equal(operation.bias, every[name].bias)
+    assert any((every[name].bias != judged[name].bias).any() for name in every)
+    kept = train_update(base, dim, Aim("statistics"), codes, replace(RECIPE, refit=False))
+    assert kept.sent is kept.trial
+    assert kept.reason == "it was asked for"
+
+
+def test_a_choice_stays_where_all_samples_make_too_large_a_package(
+    base: Deployment, codes: np.ndarray, dim: Samples
+) -> None:
+    free = train_update(base, dim, Aim("statistics"), codes, RECIPE)
+    sizes = free.trial.package_bytes, free.sent.package_bytes
+    adaptation = Adaptation(base, dim, dim, reference_moments(base.network, codes), RECIPE)
+    again = refitted(free, adaptation, dim, min(sizes) - 1)
+    assert again.sent is free.sent
+    assert f"not trained on all samples: policy statistics needs {sizes[1]} bytes" in again.reason
 
 
 def test_what_has_not_drifted_needs_nothing(
