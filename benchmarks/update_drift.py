@@ -111,7 +111,8 @@ def run_cell(
     fit, held_back = (samples.take(part) for part in np.split(np.arange(len(samples)), [sizes.fit]))
     choice = choose(Adaptation(of.deployment, fit, held_back, reference, recipe), budget)
     chosen = choice.trial.policy or "none"
-    found["auto"] = {**found[chosen], "chose": chosen}
+    judged = {trial.policy or "none": int(trial.judged.sum()) for trial in choice.trials}
+    found["auto"] = {**found[chosen], "chose": chosen, "judged": judged}
     return {
         **asdict(cell), "sizes": asdict(sizes), "recipe": asdict(recipe), "budget_bytes": budget,
         "parameter_bytes": parameter_bytes(of), "processor_s": time.process_time() - started,

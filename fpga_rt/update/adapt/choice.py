@@ -14,7 +14,8 @@ from fpga_rt.update.adapt.policies import ESCALATION, Policy
 from fpga_rt.update.adapt.samples import Samples
 
 WORTH = 0.5
-"""Standard errors by which a larger package must be better to be worth its bytes."""
+"""Standard errors by which a larger package must be better to be worth its bytes, where no budget
+says that they may be spent."""
 
 Watch = Callable[[Policy], None]
 
@@ -69,6 +70,7 @@ def choose(
         return Choice(trial, (trial,), "without labels only the normalisation can be adapted")
     trials = [adaptation.untouched()]
     best = trials[0]
+    worth = WORTH if budget_bytes is None else 0.0
     refusals: list[tuple[Policy, UpdateError]] = []
     for policy in ESCALATION:
         if policy == "statistics" and adaptation.reference is None:
@@ -84,7 +86,7 @@ def choose(
         finally:
             watch(policy)
         trials.append(trial)
-        best = trial if _worth(trial, best) else best
+        best = trial if _worth(trial, best, worth) else best
     if len(trials) == 1 and refusals:
         raise refusals[-1][1]
     reason = f"{_reason(best, trials, enough)}; these samples chose, report on others"
@@ -132,12 +134,12 @@ def refitted(
     return replace(choice, refitted=again, reason=reason)
 
 
-def _worth(trial: Trial, best: Trial) -> bool:
-    """Tell whether a larger package is better by more than chance, on the same samples."""
+def _worth(trial: Trial, best: Trial, errors: float) -> bool:
+    """Tell whether a larger package is better by more than so many errors, on the same samples."""
     gain = trial.judged.astype(float) - best.judged
     if trial.package_bytes < best.package_bytes:
         return bool(gain.mean() >= 0)
-    return bool(gain.mean() > WORTH * gain.std() / np.sqrt(len(gain)))
+    return bool(gain.mean() > errors * gain.std() / np.sqrt(len(gain)))
 
 
 def _reason(best: Trial, trials: list[Trial], enough: float | None) -> str:

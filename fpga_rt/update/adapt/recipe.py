@@ -28,7 +28,7 @@ class Recipe:
     least_steps: int = 50
     affine_rate: float = 2e-2
     weight_rate: float = 2e-3
-    sparse_rate: float = 1e-2
+    sparse_rate: float = 5e-3
     mirrored: bool = False
     held_back: float = 0.25
     refit: bool = True
