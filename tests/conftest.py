@@ -44,6 +44,7 @@ _NEEDS = {
     "docs/test_studies.py": (_TOML, "tflite"),
     "study/test_break_even_search.py": (_TOML, "onnx", "ortools"),
     "study/test_change.py": (_TOML,),
+    "study/test_drift_target.py": (_TOML, "onnx"),
     "study/test_file.py": (_TOML,),
     "study/test_optimum.py": ("ortools",),
     "study/test_sweep.py": (_TOML, "onnx", "ortools"),

@@ -126,6 +126,21 @@ class StaticDesigns:
             default=None,
         )
 
+    def of(self, modules: Sequence[str], batch: int) -> SharedBaseline:
+        """Return a design that was found before, for another batch.
+
+        Args:
+            modules: names of its modules, as `best` gave them.
+            batch: images of a request.
+
+        Raises:
+            KeyError: there is no such design.
+        """
+        for design in self._designs:
+            if design.names == tuple(modules):
+                return design.predicted(batch)
+        raise KeyError(f"no static design of {', '.join(modules)}")
+
 
 class _Design:
     """Networks compiled for partitions that are just as large as the modules in them."""
@@ -137,6 +152,7 @@ class _Design:
         )
         self._board = replace(board, partitions=fixed)
         self._picked = picked
+        self.names = tuple(module.name for module in picked)
         self._deployments = [compile_network(n, self._board, modules=picked) for n in networks]
         self._timelines = Timelines(self._board)
 
@@ -147,8 +163,7 @@ class _Design:
             found = predict(self._board, requests, "none", timelines=self._timelines)
             start, end = found.requests[-1]
             latencies.append(end - start)
-        names = tuple(module.name for module in self._picked)
-        return SharedBaseline(names, _total(self._picked), tuple(latencies))
+        return SharedBaseline(self.names, _total(self._picked), tuple(latencies))
 
 
 def best_sets(

@@ -8,8 +8,8 @@ calibrated adds to a swap.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from fpga_rt.arch.boards import Board
 from fpga_rt.arch.ports import Interval
@@ -39,13 +39,15 @@ class Load:
 class Prediction:
     """When requests, programs and loads start and end, in picoseconds of the virtual clock.
 
-    `programs` are the jobs' spans, one after the other.
+    `programs` are the jobs' spans, one after the other; `resident` is the module that each
+    partition holds in the end.
     """
 
     requests: tuple[tuple[int, int], ...]
     loads: tuple[Load, ...]
     reused: int
     programs: tuple[tuple[int, int], ...] = ()
+    resident: Mapping[int, int] = field(default_factory=dict, hash=False)
 
     @property
     def total_ps(self) -> int:
@@ -82,8 +84,9 @@ def predict(
     policy: Policy | Plan = "aggressive",
     port: str | None = None,
     timelines: Timelines | None = None,
+    resident: Mapping[int, int] | None = None,
 ) -> Prediction:
-    """Predict requests (deployment and batch) in order on a device whose partitions are empty.
+    """Predict requests (deployment and batch) in order, all of them known when the first begins.
 
     Args:
         board: whose figures.
@@ -91,6 +94,7 @@ def predict(
         policy: when and where to load what: by a rule, or a plan for the jobs of the requests.
         port: configuration port; the board's default port unless given.
         timelines: what is known already of the deployments on this board.
+        resident: module by partition at the start; all are empty by default.
 
     Raises:
         PlanningError: a deployment names a module that is not installed.
@@ -104,11 +108,17 @@ def predict(
         strategy: schedule.Strategy = Planned(policy)
     else:
         strategy = strategy_of(
-            policy, jobs, lambda: row_of(board, port, jobs, deployments, timelines)
+            policy, jobs, lambda: row_of(board, port, jobs, deployments, timelines, resident)
         )
-    clock = _Clock(board, requests, port, timelines)
+    clock = _Clock(board, requests, port, timelines, resident or {})
     schedule.run(jobs, clock, strategy)
-    return Prediction(tuple(clock.ended), tuple(clock.loads), clock.reused, tuple(clock.programs))
+    return Prediction(
+        tuple(clock.ended),
+        tuple(clock.loads),
+        clock.reused,
+        tuple(clock.programs),
+        clock.contents,
+    )
 
 
 class _Clock:
@@ -120,12 +130,13 @@ class _Clock:
         requests: Sequence[tuple[Deployment, int]],
         port: str,
         timelines: Timelines,
+        resident: Mapping[int, int],
     ) -> None:
         self._board = board
         self._requests = requests
         self._port = port
         self._timelines = timelines
-        self._resident: dict[int, int] = {}
+        self._resident = dict(resident)
         self._names = {
             identity: name
             for deployment, _ in requests
@@ -143,6 +154,11 @@ class _Clock:
         self.loads: list[Load] = []
         self.programs: list[tuple[int, int]] = []
         self.reused = 0
+
+    @property
+    def contents(self) -> dict[int, int]:
+        """Return what every partition holds."""
+        return dict(self._resident)
 
     def resident(self, partition: int) -> int | None:
         return self._resident.get(partition)

@@ -85,15 +85,33 @@ class Context:
         self, point: Point, names: Sequence[str], weights: Sequence[float]
     ) -> SharedBaseline | None:
         """Return the static design for the networks of a point in the same area."""
-        key = ("static", point.board, point.calibration, point.partitions, tuple(names))
-        networks = [self._network(name) for name in names]
-        designs: StaticDesigns = self._once(
-            key, lambda: StaticDesigns(networks, self.board(point), _partitions(point))
-        )
         found: SharedBaseline | None = self._once(
-            (*key, point.batch, tuple(weights)), lambda: designs.best(point.batch, weights)
+            (*self._area(point, names), point.batch, tuple(weights)),
+            lambda: self._designs(point, names).best(point.batch, weights),
         )
         return found
+
+    def static_of(
+        self, point: Point, names: Sequence[str], modules: Sequence[str], batch: int
+    ) -> SharedBaseline:
+        """Return what a static design of a point takes for another batch than the point's."""
+        found: SharedBaseline = self._once(
+            (*self._area(point, names), batch, "of", tuple(modules)),
+            lambda: self._designs(point, names).of(modules, batch),
+        )
+        return found
+
+    def _designs(self, point: Point, names: Sequence[str]) -> StaticDesigns:
+        networks = [self._network(name) for name in names]
+        designs: StaticDesigns = self._once(
+            self._area(point, names),
+            lambda: StaticDesigns(networks, self.board(point), _partitions(point)),
+        )
+        return designs
+
+    @staticmethod
+    def _area(point: Point, names: Sequence[str]) -> tuple[object, ...]:
+        return ("static", point.board, point.calibration, point.partitions, tuple(names))
 
     def _network(self, name: str) -> Network:
         path = self.study.networks[name].path

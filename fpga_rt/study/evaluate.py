@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from math import ceil
 from typing import Any
 
@@ -17,10 +16,14 @@ from fpga_rt.planner.predict import Prediction, predict
 from fpga_rt.planner.requests import jobs_of, most_of, row_of
 from fpga_rt.planner.schedule import POLICIES, Load
 from fpga_rt.study.axes import Point
+from fpga_rt.study.columns import Figures
 from fpga_rt.study.context import Context
+from fpga_rt.study.drift import Stream
+from fpga_rt.study.drift_target import drifted
 from fpga_rt.study.full_bitstreams import full_bitstreams_ps, full_load_ps
 from fpga_rt.study.online import Ends, simulate
 from fpga_rt.study.optimum import optimum, proves
+from fpga_rt.study.updates import Updates
 from fpga_rt.study.workload import Workload
 
 SERVER_POLICIES = ("none", "aggressive")
@@ -38,55 +41,6 @@ _NO_SERVER = {
 """Why the other policies cannot serve."""
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Columns of a result; None where a point has no such figure.
-
-    Times are in milliseconds. `static_ratio` is how many times as long the static design takes (of
-    a server, its p99 latency, where both accept as many): above 1 reconfiguration pays. `full_ms`
-    and `full_ratio` are the same of networks that change by full bitstreams
-    (`fpga_rt.study.full_bitstreams`). `area_lut` is the area that all of them have. `gap_percent`
-    is how far above `bound_ms` the total is, and `proven` whether no schedule is better, by more
-    than `optimum.TOLERANCE`.
-    """
-
-    clock: str = "virtual"
-    origin: str = ""
-    error: str = ""
-    requests: int | None = None
-    images: int | None = None
-    total_ms: float | None = None
-    image_ms: float | None = None
-    images_per_s: float | None = None
-    p50_ms: float | None = None
-    p90_ms: float | None = None
-    p99_ms: float | None = None
-    worst_ms: float | None = None
-    loads: int | None = None
-    load_ms: float | None = None
-    hidden_ms: float | None = None
-    exposed_ms: float | None = None
-    hidden_share: float | None = None
-    bound_ms: float | None = None
-    gap_percent: float | None = None
-    proven: bool | None = None
-    static_ms: float | None = None
-    static_ratio: float | None = None
-    static_modules: str = ""
-    area_lut: int | None = None
-    full_ms: float | None = None
-    full_ratio: float | None = None
-    accepted: int | None = None
-    static_accepted: int | None = None
-    refused_full: int | None = None
-    refused_late: int | None = None
-    late: int | None = None
-    lost: int | None = None
-
-
-COLUMNS = tuple(field.name for field in fields(Figures))
-
-
 def evaluate(context: Context, point: Point) -> Figures:
     """Return the figures of a point; one that cannot be has its reason in `error`."""
     workload = context.study.workloads[point.workload]
@@ -94,6 +48,8 @@ def evaluate(context: Context, point: Point) -> Figures:
     try:
         if workload.kind == "server":
             return _server(context, point, workload, seed)
+        if workload.updates is not None:
+            return _drift(context, point, workload, workload.updates)
         return _row(context, point, workload, seed)
     except FpgaRtError as error:
         return Figures(error=" ".join(str(error).split()))
@@ -245,6 +201,7 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
         **_against_served(fixed, ends),
         static_modules=" ".join(static.modules) if static else "",
         area_lut=_area_lut(board, point),
+        **_goodput(fixed, ends),
         accepted=ends.accepted,
         refused_full=ends.refused["full"],
         refused_late=ends.refused["late"],
@@ -264,6 +221,71 @@ def _against_served(fixed: Ends | None, ends: Ends) -> dict[str, Any]:
     if fixed.accepted != ends.accepted:
         figures.pop("static_ratio", None)
     return figures
+
+
+def _goodput(fixed: Ends | None, ends: Ends) -> dict[str, Any]:
+    """Return answers in time a second of both designs, over the same time: to the last of either.
+
+    Each by its own last answer would favour the one that refuses what comes late.
+    """
+    last_ps = max(those.last_ps for those in (fixed, ends) if those)
+    rates = [len(those.latencies_ps) * 1e12 / last_ps for those in (ends, fixed) if those]
+    figures: dict[str, Any] = dict(zip(("goodput", "static_goodput"), rates, strict=False))
+    if fixed and fixed.latencies_ps:
+        figures["goodput_ratio"] = rates[0] / rates[1]
+    return figures
+
+
+def _drift(context: Context, point: Point, workload: Workload, updates: Updates) -> Figures:
+    """Return the figures of a stream with updates."""
+    found = drifted(context, point, workload, updates)
+    stream, fixed, board = found.stream, found.static, context.board(point)
+    exposed_ps = stream.load_ps - stream.hidden_ps
+    images = workload.requests * point.batch
+    return Figures(
+        origin=board.origin,
+        requests=workload.requests,
+        images=images,
+        total_ms=stream.total_ps / 1e9,
+        image_ms=stream.total_ps / 1e9 / images,
+        images_per_s=images * 1e12 / stream.total_ps,
+        **_percentiles(sorted(stream.latencies_ps)),
+        loads=stream.loads,
+        load_ms=stream.load_ps / 1e9,
+        hidden_ms=stream.hidden_ps / 1e9,
+        exposed_ms=exposed_ps / 1e9,
+        hidden_share=stream.hidden_ps / stream.load_ps if stream.load_ps else 1.0,
+        **_against(fixed.total_ps if fixed else None, stream.total_ps),
+        static_modules=" ".join(found.modules),
+        area_lut=_area_lut(board, point),
+        **_of_updates(stream),
+        **_of_static_updates(fixed),
+    )
+
+
+def _of_static_updates(fixed: Stream | None) -> dict[str, Any]:
+    found = _of_updates(fixed) if fixed else {}
+    return {f"static_{name}": found.get(name) for name in ("sent_to_answer_ms", "delay_ms")}
+
+
+def _of_updates(stream: Stream) -> dict[str, Any]:
+    """Return what a stream's updates took, empty where none was in place."""
+    longest = stream.longest
+    if longest is None:
+        return {}
+    return {
+        "updates": len(stream.updates),
+        "update_bytes": longest.size_bytes,
+        "link_ms": longest.link_ps / 1e9,
+        "wait_ms": longest.wait_ps / 1e9,
+        "self_test_ms": longest.test_ps / 1e9,
+        "switch_ms": longest.switch_ps / 1e9,
+        "answer_ms": longest.answer_ps / 1e9,
+        "sent_to_answer_ms": longest.total_ps / 1e9,
+        "delay_ms": stream.delay_ps / 1e9,
+        "updates_per_hour": stream.per_hour,
+        "update_time_share": stream.busy_ps / stream.total_ps,
+    }
 
 
 def _served(

@@ -17,6 +17,7 @@ from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, nam
 from fpga_rt.study.text_file import read_text
 from fpga_rt.study.toml_file import Table, TomlFile, unknown
 from fpga_rt.study.trace_file import read_trace
+from fpga_rt.study.updates import TEST_VECTORS, WAYS, Updates
 from fpga_rt.study.workload import KINDS, ORDERS, Kind, Workload
 
 MOST_POINTS = 1_000_000
@@ -25,7 +26,14 @@ _TABLES = ("study", "networks", "workload", "sweep")
 _STUDY_KEYS = ("title", "seed", "exact_seconds")
 _DRAWN_KEYS = ("requests", "mix", "order", "rate_hz")
 """What a recorded trace says itself."""
-_WORKLOAD_KEYS = ("kind", *_DRAWN_KEYS, "deadline_us", "queue", "trace")
+_UPDATE_KEYS = (
+    "update_every", "update_every_s", "update_bytes", "update_share", "update_to", "way",
+    "link_kbit_s", "link_delay_ms", "vectors", "vectors_between",
+)  # fmt: skip
+"""Of a stream under drift."""
+_WORKLOAD_KEYS = ("kind", *_DRAWN_KEYS, "deadline_us", "queue", "trace", *_UPDATE_KEYS)
+_REQUESTS = {"single-stream": 18, "gateway": 18, "server": 1000, "drift": 10_000}
+"""Where a workload does not say how many."""
 
 _NETWORK_KEYS = ("model", "partitions")
 
@@ -161,23 +169,63 @@ class _Reader(TomlFile):
         turns = table.get("order", "turns") == "turns" and kind != "server"
         share = values.positive if turns else values.above_zero
         shares = {key: self._value((*at, "mix", key), value, share) for key, value in mix.items()}
-        if kind == "single-stream" and len(mix) != 1:
+        if kind in ("single-stream", "drift") and len(mix) != 1:
+            what, instead = "a single stream", ", or make it a gateway"
+            if kind == "drift":
+                what, instead = "updates that reach a stream", ": it is the one that is updated"
             raise self._error(
-                (*at, "mix"), f"a single stream of {len(mix)} networks, expected one; name it in"
-                " `mix`, or make it a gateway",
+                (*at, "mix"), f"{what} of {len(mix)} networks, expected one; name it in"
+                f" `mix`{instead}",
             )  # fmt: skip
         server = kind == "server"
         rate = values.above_zero if server else values.unused(kind)
         return Workload(
             name=name,
             kind=kind,
-            requests=self._checked((*at, "requests"), _requests, 1000 if server else 18),
+            requests=self._checked((*at, "requests"), _requests, _REQUESTS[kind]),
             mix=shares,
             order=self._checked((*at, "order"), order, "turns"),
             rate_hz=self._checked((*at, "rate_hz"), rate, None if server else 0.0),
             deadline_us=self._checked((*at, "deadline_us"), rate, None if server else 0.0),
             queue=self._checked((*at, "queue"), values.positive if server else rate, 64),
+            updates=self._updates(at, kind, next(iter(mix)), networks),
         )
+
+    def _updates(
+        self, at: tuple[str, ...], kind: Kind, network: str, networks: Table
+    ) -> Updates | None:
+        """Return the updates of a stream under drift; other workloads have none."""
+        if kind != "drift":
+            for key in _UPDATE_KEYS:
+                self._checked((*at, key), values.unused(kind, "workload of kind drift"), 0)
+            return None
+        way = self._checked((*at, "way"), values.one_of(WAYS), "bank")
+        self._one_of(at, "update_every", "update_every_s")
+        self._one_of(at, "update_bytes", "update_share")
+        tested = values.natural if way != "region" else values.unused_way(way, "bank or program")
+        between = values.positive if way == "bank" else values.unused_way(way, "bank")
+        others = [name for name in networks if name != network]
+        other = values.one_of(others) if way == "program" else values.unused_way(way, "program")
+        return Updates(
+            link_kbit_s=self._checked((*at, "link_kbit_s"), values.above_zero),
+            every=self._checked((*at, "update_every"), values.positive, 0),
+            every_s=self._checked((*at, "update_every_s"), values.above_zero, 0.0),
+            size_bytes=self._checked((*at, "update_bytes"), values.positive, 0),
+            share=self._checked((*at, "update_share"), values.share, 0.0),
+            link_delay_ms=self._checked((*at, "link_delay_ms"), values.at_least_zero, 0.0),
+            way=way,
+            vectors=self._checked((*at, "vectors"), tested, 0 if way == "region" else TEST_VECTORS),
+            between=self._checked((*at, "vectors_between"), between, 1),
+            network=network,
+            other=self._checked((*at, "update_to"), other, None if way == "program" else ""),
+        )
+
+    def _one_of(self, at: tuple[str, ...], *keys: str) -> None:
+        """Refuse a table that has none of two keys, or both."""
+        given = [key for key in keys if key in self._data["workload"][at[-1]]]
+        if len(given) != 1:
+            problem = f"{' and '.join(given)} are both given" if given else "neither is given"
+            raise self._error((*at, *given[-1:]), f"{problem}, expected one of {', '.join(keys)}")
 
     def _recorded(self, name: str, kind: Kind, networks: Table) -> Workload:
         """Return a workload whose requests are a recorded trace's."""
@@ -186,9 +234,11 @@ class _Reader(TomlFile):
             if key in self._data["workload"][name]:
                 raise self._error((*at, key), f"{key} is given beside a trace, whose lines say it;"
                                   " leave one of the two out")  # fmt: skip
-        if kind == "single-stream":
-            raise self._error((*at, "trace"), "a single stream has no trace, expected kind gateway"
+        if kind in ("single-stream", "drift"):
+            what = "a single stream" if kind == "single-stream" else "a stream under drift"
+            raise self._error((*at, "trace"), f"{what} has no trace, expected kind gateway"
                               " (its order) or server (its times); change `kind`")  # fmt: skip
+        self._updates(at, kind, "", networks)
         path = self._path.parent / str(self._checked((*at, "trace"), values.is_text))
         trace = self._value((*at, "trace"), path, lambda path: read_trace(path, list(networks)))
         server = kind == "server"

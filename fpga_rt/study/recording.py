@@ -32,6 +32,8 @@ from fpga_rt.study.json_file import Json, read_json
 from fpga_rt.study.optimum import optimum
 
 FORMAT, VERSION = "fpga-rt study run", 1
+RECORDED = ("single-stream", "gateway")
+"""Kinds of workloads of which everything is known before it runs."""
 RUNS, RUN, TRACE, NATIVE = "runs", "run.json", "trace.json", "trace.pftrace"
 
 
@@ -94,9 +96,11 @@ def point_of(context: Context, name: str) -> Point:
         close = ", ".join(repr(known) for known in list(points)[:4])
         raise PlanningError(f"there is no point {name!r}, expected one of {close}, ...")
     point = points[name]
-    if context.study.workloads[point.workload].kind == "server":
+    kind = context.study.workloads[point.workload].kind
+    if kind not in RECORDED:
+        what = "a server, whose requests" if kind == "server" else "drift, whose updates"
         raise PlanningError(
-            f"point {name!r} is of a server, whose requests arrive while it runs, expected a single"
+            f"point {name!r} is of {what} arrive while it runs, expected a single"
             " stream or a gateway; `fpga-rt study run` has its figures"
         )
     return point

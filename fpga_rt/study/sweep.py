@@ -29,8 +29,9 @@ from fpga_rt.deployment.model import digest
 from fpga_rt.errors import ArtifactError
 from fpga_rt.runtime.assumptions import assumptions
 from fpga_rt.study.axes import AXES, Point
+from fpga_rt.study.columns import COLUMNS, Figures
 from fpga_rt.study.context import Context
-from fpga_rt.study.evaluate import COLUMNS, Figures, evaluate
+from fpga_rt.study.evaluate import evaluate
 from fpga_rt.study.file import Study
 
 HEADER = ("point", *AXES, *COLUMNS)
@@ -140,11 +141,18 @@ _IDENTITY = (
 
 
 def _assumptions(study: Study) -> list[str]:
-    """Return what the times of every board and port of a study rest on, a sentence each."""
+    """Return what the times of a study's boards, ports and updates rest on, a sentence each."""
     context = Context(study)
     kinds = {(p.board, p.calibration, p.port, p.contention): p for p in study.points.values()}
     boards = [context.board(point) for point in kinds.values()]
-    return list(dict.fromkeys(line for b in boards for line in assumptions(b, b.default_port)))
+    found = [line for b in boards for line in assumptions(b, b.default_port)]
+    updated: dict[str, list[str]] = {}
+    for name in dict.fromkeys(point.workload for point in study.points.values()):
+        updates = study.workloads[name].updates
+        for line in updates.assumptions if updates else ():
+            updated.setdefault(line, []).append(name)
+    found += [f"Updates of {', '.join(names)}: {line}." for line, names in updated.items()]
+    return list(dict.fromkeys(found))
 
 
 def _solver() -> str | None:

@@ -48,6 +48,25 @@ def above_zero(value: object) -> float:
     return float(value)  # type: ignore[arg-type]
 
 
+def at_least_zero(value: object) -> float:
+    """Return a finite number of at least 0."""
+    try:
+        return 0.0 if value == 0 and not isinstance(value, bool) else above_zero(value)
+    except ValueError:
+        raise ValueError("a number of at least 0") from None
+
+
+def share(value: object) -> float:
+    """Return a share of a whole: above 0, at most 1."""
+    try:
+        found = above_zero(value)
+    except ValueError:
+        found = math.inf
+    if found > 1:
+        raise ValueError("a share of the parameters' bytes, above 0 and at most 1")
+    return found
+
+
 def one_of(choices: Collection[str]) -> Check:
     """Return a check for one of some texts."""
 
@@ -64,6 +83,15 @@ def unused(kind: str, only: str = "server") -> Check:
 
     def check(value: object) -> float:
         raise ValueError(f"no such key in a workload of kind {kind}, only in a {only}")
+
+    return check
+
+
+def unused_way(way: str, only: str) -> Check:
+    """Return a check that passes nothing: updates that come this way have no such key."""
+
+    def check(value: object) -> float:
+        raise ValueError(f"no such key in updates of way {way}, only of {only}")
 
     return check
 

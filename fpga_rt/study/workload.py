@@ -5,6 +5,7 @@
 | `single-stream` | of one network, each when the one before has ended |
 | `gateway` | of several networks in order, in turns or drawn from a mix; all known in advance |
 | `server` | of several networks by Poisson processes, each with a deadline, admitted or refused |
+| `drift` | of one network, as a single stream, while updates of its parameters come |
 
 A gateway's order and a server's arrivals may be those of a recorded trace instead.
 """
@@ -19,9 +20,10 @@ import numpy as np
 
 from fpga_rt.study.online import Arrival, poisson
 from fpga_rt.study.trace_file import Recorded
+from fpga_rt.study.updates import Updates
 
-Kind = Literal["single-stream", "gateway", "server"]
-KINDS: tuple[Kind, ...] = ("single-stream", "gateway", "server")
+Kind = Literal["single-stream", "gateway", "server", "drift"]
+KINDS: tuple[Kind, ...] = ("single-stream", "gateway", "server", "drift")
 Order = Literal["turns", "random"]
 ORDERS: tuple[Order, ...] = ("turns", "random")
 
@@ -43,6 +45,7 @@ class Workload:
         trace: the requests themselves, where they were recorded: of a gateway only their order
             counts, of a server their times and their deadlines, where they have their own.
         trace_sha256: of the file that they are from.
+        updates: that come under drift.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Workload:
     queue: int = 64
     trace: tuple[Recorded, ...] = ()
     trace_sha256: str = ""
+    updates: Updates | None = None
 
     def networks(self, seed: int) -> list[str]:
         """Return the network of every request of a single stream or a gateway."""

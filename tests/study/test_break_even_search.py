@@ -11,8 +11,9 @@ from fpga_rt.errors import ArtifactError
 from fpga_rt.study import break_even_search, sweep
 from fpga_rt.study.axes import Point
 from fpga_rt.study.break_even import Crossing
+from fpga_rt.study.columns import Figures
 from fpga_rt.study.context import Context
-from fpga_rt.study.evaluate import Figures, evaluate
+from fpga_rt.study.evaluate import evaluate
 from fpga_rt.study.file import Study
 
 Make = Callable[[str], Study]

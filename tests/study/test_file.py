@@ -10,6 +10,7 @@ from fpga_rt.errors import ArtifactError
 from fpga_rt.study.axes import AXES
 from fpga_rt.study.file import read
 from fpga_rt.study.toml_file import line_of
+from fpga_rt.study.updates import Updates
 from tests.study.conftest import HEAD, Written
 
 LINES = len(HEAD.splitlines()) + 2
@@ -113,7 +114,7 @@ def test_a_bad_sweep_names_line_and_choices(
         ("mix = { a = 1, b = 1 }", "kind = 'single-stream'", 9,
          "a single stream of 2 networks, expected one"),
         ('kind = "server"', 'kind = "offline"', 14,
-         "kind is 'offline', expected one of single-stream, gateway, server"),
+         "kind is 'offline', expected one of single-stream, gateway, server, drift"),
         ("rate_hz = 100\n", "", 13, "rate_hz is missing"),
         ("rate_hz = 100\n", "rate_hz = 100\norder = 'random'\n", 17,
          "order is 'random', expected no such key in a workload of kind server, only in a gateway"),
@@ -121,6 +122,8 @@ def test_a_bad_sweep_names_line_and_choices(
          "requests is 99999999999, expected at most 10,000,000"),
         ("requests = 4\n", "requests = 4\nqueue = 3\n", 11,
          "queue is 3, expected no such key in a workload of kind gateway, only in a server"),
+        ("requests = 4\n", "requests = 4\nvectors = 3\n", 11, "vectors is 3, expected no such key"
+         " in a workload of kind gateway, only in a workload of kind drift"),
         ("partitions = [0, 2]", "partitions = [0, 9]", 7, "expected some of 0..2"),
         ("partitions = [0, 2]", "place = 1", 7, "unknown key 'place', expected one of model, part"),
         ("digits.onnx", "digit.onnx", 6, "give the folder of the models with --models"),
@@ -134,6 +137,79 @@ def test_a_bad_head_names_line_and_choices(
     with pytest.raises(ArtifactError) as got:
         read(path)
     assert str(got.value).startswith(f"{path}:{line}: ")
+    assert message in str(got.value)
+
+
+DRIFT = """\
+[workload.drifting]
+kind = "drift"
+mix = { a = 1 }
+update_every = 100
+update_bytes = 4000
+link_kbit_s = 100
+"""
+
+
+def test_a_stream_under_drift(written: Written) -> None:
+    study = read(written(f"{HEAD}\n{DRIFT}\n[sweep]\nworkload = ['drifting']\n"))
+    found = study.workloads["drifting"]
+    assert (found.kind, found.requests) == ("drift", 10_000)
+    assert found.updates == Updates(100.0, every=100, size_bytes=4000, network="a")
+    other = DRIFT.replace("update_every = 100", "update_every_s = 0.5\nlink_delay_ms = 0").replace(
+        "update_bytes = 4000", "update_share = 1\nway = 'program'\nupdate_to = 'b'\nvectors = 0"
+    )
+    study = read(written(f"{HEAD}\n{other}\n[sweep]\nworkload = ['drifting']\n"))
+    assert study.workloads["drifting"].updates == Updates(
+        100.0, every_s=0.5, share=1.0, way="program", vectors=0, network="a", other="b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("mix = { a = 1 }\n", "", 1, "updates that reach a stream of 2 networks, expected one; name"
+         " it in `mix`: it is the one that is updated"),
+        ("link_kbit_s = 100\n", "", 1, "link_kbit_s is missing"),
+        ("link_kbit_s = 100", "link_kbit_s = 0", 6, "link_kbit_s is 0, expected a number above 0"),
+        ("update_every = 100\n", "", 1,
+         "neither is given, expected one of update_every, update_every_s"),
+        ("update_bytes = 4000", "update_bytes = 4000\nupdate_share = 0.1", 6,
+         "update_bytes and update_share are both given, expected one of"),
+        ("update_bytes = 4000", "update_share = 27", 5,
+         "update_share is 27, expected a share of the parameters' bytes, above 0 and at most 1"),
+        ("update_every = 100", "update_every = 1.5", 4,
+         "update_every is 1.5, expected a whole number of at least 1"),
+        ("link_kbit_s = 100", "link_kbit_s = 100\nlink_delay_ms = -1", 7,
+         "link_delay_ms is -1, expected a number of at least 0"),
+        ("link_kbit_s = 100", "link_kbit_s = 100\nway = 'partial'", 7,
+         "way is 'partial', expected one of bank, program, region"),
+        ("link_kbit_s = 100", "link_kbit_s = 100\nvectors = -1", 7,
+         "vectors is -1, expected a whole number of at least 0"),
+        ("link_kbit_s = 100", "way = 'region'\nvectors = 4\nlink_kbit_s = 100", 7,
+         "vectors is 4, expected no such key in updates of way region, only of bank or program"),
+        ("link_kbit_s = 100", "way = 'region'\nvectors_between = 4\nlink_kbit_s = 100", 7,
+         "expected no such key in updates of way region, only of bank"),
+        ("link_kbit_s = 100", "update_to = 'b'\nlink_kbit_s = 100", 6,
+         "update_to is 'b', expected no such key in updates of way bank, only of program"),
+        ("link_kbit_s = 100", "way = 'program'\nlink_kbit_s = 100", 1, "update_to is missing"),
+        ("link_kbit_s = 100", "way = 'program'\nupdate_to = 'a'\nlink_kbit_s = 100", 7,
+         "update_to is 'a', expected one of b"),
+        ("link_kbit_s = 100", "rate_hz = 9\nlink_kbit_s = 100", 6,
+         "rate_hz is 9, expected no such key in a workload of kind drift, only in a server"),
+        ("link_kbit_s = 100", "order = 'turns'\nlink_kbit_s = 100", 6,
+         "order is 'turns', expected no such key in a workload of kind drift, only in a gateway"),
+        ("mix = { a = 1 }", "trace = 'x.csv'", 3,
+         "a stream under drift has no trace, expected kind gateway"),
+    ],
+)  # fmt: skip
+def test_bad_updates_name_line_and_choices(
+    written: Written, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in DRIFT
+    path = written(f"{HEAD}\n{DRIFT.replace(old, new)}\n[sweep]\nbatch = [1]\n")
+    with pytest.raises(ArtifactError) as got:
+        read(path)
+    assert str(got.value).startswith(f"{path}:{LINES - 1 + line}: ")
     assert message in str(got.value)
 
 

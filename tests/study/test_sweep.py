@@ -21,8 +21,9 @@ from fpga_rt.planner.baseline import StaticDesigns
 from fpga_rt.planner.predict import predict
 from fpga_rt.study import sweep
 from fpga_rt.study.axes import Point
+from fpga_rt.study.columns import COLUMNS
 from fpga_rt.study.context import Context
-from fpga_rt.study.evaluate import COLUMNS, evaluate, nearest_rank, seed_of
+from fpga_rt.study.evaluate import evaluate, nearest_rank, seed_of
 from fpga_rt.study.file import Study, read
 from fpga_rt.study.workload import Workload
 from tests.study.conftest import DIGITS

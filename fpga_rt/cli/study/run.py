@@ -32,11 +32,38 @@ _SHOWN = (
     ("refused_late", "refused:\nlate"),
     ("static_ms", "static\nms"),
     ("static_accepted", "static\naccepted"),
+    ("goodput", "in time\na second"),
+    ("static_goodput", "static: in\ntime a second"),
+    ("goodput_ratio", "this /\nstatic"),
     ("static_ratio", "static /\nthis"),
     ("full_ms", "full\nms"),
     ("full_ratio", "full /\nthis"),
 )
-_COUNTS = ("loads", "accepted", "refused_full", "refused_late", "static_accepted")
+_UPDATES = (
+    ("updates", "updates"),
+    ("update_bytes", "bytes"),
+    ("link_ms", "link\nms"),
+    ("wait_ms", "wait\nms"),
+    ("self_test_ms", "vectors\nms"),
+    ("switch_ms", "switch\nms"),
+    ("answer_ms", "inference\nms"),
+    ("sent_to_answer_ms", "sent to\nanswer ms"),
+    ("static_sent_to_answer_ms", "static: sent\nto answer ms"),
+    ("delay_ms", "delay of a\nrequest ms"),
+    ("static_delay_ms", "static:\ndelay ms"),
+    ("updates_per_hour", "updates\nan hour"),
+    ("update_time_share", "device's\ntime %"),
+)
+_PERCENT = ("hidden_share", "update_time_share")
+_COUNTS = (
+    "loads",
+    "accepted",
+    "refused_full",
+    "refused_late",
+    "static_accepted",
+    "updates",
+    "update_bytes",
+)
 
 Rows = Sequence[dict[str, str]]
 
@@ -88,7 +115,15 @@ def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
     origins = " and ".join(sorted({row["origin"] for row in good})) or "no figures"
     lines = [f"{study.title}: {len(rows)} points (virtual clock, {origins})"]
     if good:
-        lines += ["", _table(study, good[:_MOST_ROWS])]
+        lines += ["", _table(study, good[:_MOST_ROWS], _SHOWN)]
+    updated = [row for row in good if row["updates"]]
+    if updated:
+        lines += [
+            "",
+            "Updates: the one that took longest from sending to the first answer by it, and the"
+            " request that it delays most",
+            _table(study, updated[:_MOST_ROWS], _UPDATES),
+        ]
     if len(good) > _MOST_ROWS:
         lines.append(f"... {len(good) - _MOST_ROWS} more points in the file")
     lines += ["", *(against.text for against in against_exact(good)), *told]
@@ -100,9 +135,9 @@ def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _table(study: Study, rows: Rows) -> str:
+def _table(study: Study, rows: Rows, columns: Sequence[tuple[str, str]]) -> str:
     varied = [axis for axis in AXES if len(study.sweep.get(axis, ())) > 1] or ["workload"]
-    shown = [(key, head) for key, head in _SHOWN if any(row[key] for row in rows)]
+    shown = [(key, head) for key, head in columns if any(row[key] for row in rows)]
     cells = [
         [*(row[axis] for axis in varied), *(_cell(key, row[key]) for key, _ in shown)]
         for row in rows
@@ -114,6 +149,8 @@ def _table(study: Study, rows: Rows) -> str:
 def _cell(key: str, value: str) -> str:
     if not value or key in _COUNTS:
         return value
-    if key == "hidden_share":
+    if key in _PERCENT:
         return f"{100 * float(value):.1f}"
+    if key == "updates_per_hour":
+        return f"{float(value):,.0f}"
     return f"{float(value):,.3f}" if key.endswith("_ms") else f"{float(value):.2f}"

@@ -9,7 +9,7 @@ from fpga_rt.cli.study.source import add_study, study_of
 from fpga_rt.errors import PlanningError
 from fpga_rt.study.context import Context
 from fpga_rt.study.file import Study
-from fpga_rt.study.recording import NATIVE, RUN, TRACE, point_of, record
+from fpga_rt.study.recording import NATIVE, RECORDED, RUN, TRACE, point_of, record
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,11 +46,11 @@ def _first_of_each_policy(study: Study) -> list[str]:
     """Return names of points to record when none is given."""
     first: dict[str, str] = {}
     for name, point in study.points.items():
-        if study.workloads[point.workload].kind != "server":
+        if study.workloads[point.workload].kind in RECORDED:
             first.setdefault(point.policy, name)
     if not first:
         raise PlanningError(
-            f"study {study.title!r} has servers only, whose requests arrive while they run,"
-            " expected a single stream or a gateway to record"
+            f"study {study.title!r} has only servers and drift, whose requests or updates arrive"
+            " while they run, expected a single stream or a gateway to record"
         )
     return list(first.values())

@@ -1,0 +1,120 @@
+"""What runs a stream with updates: swapped modules, and the static design of the same area."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from fpga_rt.arch.boards import Board
+from fpga_rt.deployment.model import Deployment
+from fpga_rt.errors import PlanningError
+from fpga_rt.planner.baseline import SharedBaseline
+from fpga_rt.planner.one_by_one import OneByOne, Taken
+from fpga_rt.planner.requests import swap_ps
+from fpga_rt.planner.schedule import POLICIES
+from fpga_rt.study.axes import Point
+from fpga_rt.study.context import Context
+from fpga_rt.study.drift import Stream, simulate
+from fpga_rt.study.updates import Updates
+from fpga_rt.study.workload import Workload
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """A stream on the swapped modules, and on the static design where there is one."""
+
+    stream: Stream
+    static: Stream | None
+    modules: tuple[str, ...] = ()
+
+
+def drifted(context: Context, point: Point, workload: Workload, updates: Updates) -> Drifted:
+    """Run a point's stream with its updates.
+
+    Raises:
+        PlanningError: the policy cannot serve it, or no update is in place before it ends.
+        FpgaRtError: a network does not fit.
+    """
+    policy = next((policy for policy in POLICIES if policy == point.policy), None)
+    if policy is None:
+        raise PlanningError(
+            f"policy {point.policy} plans requests that are all known, but updates come while they"
+            f" run; expected one of {', '.join(POLICIES)} under drift, so leave it out there"
+        )
+    names = [updates.network, *filter(None, [updates.other])]
+    board, compiled = context.board(point), context.deployments(point, names)
+    deployments = [compiled[name] for name in names]
+    sizes = [_parameter_bytes(deployment) for deployment in deployments]
+    device = OneByOne(board, policy, context.timelines(point))
+    swapped = Swapped(device, deployments, _region_ps(board, deployments[0]))
+    stream = simulate(workload.requests, point.batch, updates, sizes, swapped)
+    if not stream.updates:
+        raise PlanningError(_too_few(workload, updates, sizes[-1], stream))
+    found = context.static(point, names, [1.0] * len(names))
+    if found is None:
+        return Drifted(stream, None)
+
+    def static_of(images: int) -> SharedBaseline:
+        return context.static_of(point, names, found.modules, images)
+
+    alone = replace(updates, way="bank", vectors=0) if updates.way == "region" else updates
+    fixed = simulate(workload.requests, point.batch, alone, sizes, _Static(static_of))
+    return Drifted(stream, fixed, found.modules)
+
+
+class Swapped:
+    """Deployments by version, on one device."""
+
+    def __init__(self, device: OneByOne, deployments: Sequence[Deployment], region_ps: int) -> None:
+        """Run deployments; `region_ps` is what a reconfiguration of their region takes."""
+        self.region_ps = region_ps
+        self._device, self._deployments = device, deployments
+
+    def run(self, version: int, images: int) -> Taken:
+        """Return what the next request takes."""
+        return self._device.run(self._deployments[version], images)
+
+    def settled_ps(self, version: int, images: int) -> int:
+        """Return what a request takes that nothing disturbs."""
+        return self._device.settled_ps(self._deployments[version], images)
+
+
+class _Static:
+    """A static design, which has parameter banks as well."""
+
+    region_ps = 0
+
+    def __init__(self, static_of: Callable[[int], SharedBaseline]) -> None:
+        self._static_of = static_of
+        self._taken: dict[tuple[int, int], Taken] = {}
+
+    def run(self, version: int, images: int) -> Taken:
+        if (version, images) not in self._taken:
+            self._taken[version, images] = Taken(self.settled_ps(version, images))
+        return self._taken[version, images]
+
+    def settled_ps(self, version: int, images: int) -> int:
+        return self._static_of(images).latencies_ps[version]
+
+
+def _parameter_bytes(deployment: Deployment) -> int:
+    """Return what a device keeps of parameters, as `fpga_rt.runtime.model` counts them."""
+    return deployment.segments.weights_bytes + deployment.segments.tables_bytes
+
+
+def _region_ps(board: Board, deployment: Deployment) -> int:
+    """Return how long the largest partition of a network takes to be reconfigured."""
+    sizes = {index: board.partitions[index].bitstream_bytes for index in deployment.partitions}
+    return swap_ps(board, board.default_port, max(sizes, key=sizes.__getitem__))
+
+
+def _too_few(workload: Workload, updates: Updates, parameter_bytes: int, stream: Stream) -> str:
+    """Say why no update was in place in time."""
+    link_ps = updates.link_ps(updates.bytes_of(parameter_bytes))
+    begins = f"{updates.every} requests" if updates.every else f"{updates.every_s:g} s"
+    return (
+        f"no update answered one of {workload.requests} requests, which end after"
+        f" {stream.total_ps / 1e12:.4g} s: the first is sent after {begins} and is"
+        f" {link_ps / 1e12:.4g} s on the link; give it more requests, a faster link or smaller"
+        " updates"
+    )

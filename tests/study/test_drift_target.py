@@ -1,0 +1,146 @@
+"""A study's streams with updates: its columns, its rivals, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import fpga_rt
+from fpga_rt.arch.boards import board
+from fpga_rt.device.emulator import Emulator
+from fpga_rt.planner.baseline import StaticDesigns
+from fpga_rt.runtime.runtime import Runtime
+from fpga_rt.study import sweep
+from fpga_rt.study.columns import Figures
+from fpga_rt.study.context import Context
+from fpga_rt.study.evaluate import evaluate
+from fpga_rt.study.file import read
+from tests.study.conftest import DIGITS
+
+PYNQ = board("pynq-z2")
+HEAD = (
+    f'[networks]\na = "{DIGITS}"\nb = "{DIGITS}"\n[workload.w]\nkind = "drift"\nmix = {{ a = 1 }}\n'
+)
+Written = Callable[[str], Path]
+
+
+def _context(written: Written, workload: str, swept: str = "batch = [1]") -> Context:
+    return Context(read(written(f"{HEAD}{workload}\n[sweep]\n{swept}\n")))
+
+
+def _figures(written: Written, workload: str, swept: str = "batch = [1]") -> Figures:
+    context = _context(written, workload, swept)
+    [point] = context.study.points.values()
+    found = evaluate(context, point)
+    assert not found.error
+    return found
+
+
+BANK = "requests = 3000\nupdate_every = 100\nupdate_share = 0.05\nlink_kbit_s = 400"
+
+
+def test_terms_add_up_beside_the_static_design(written: Written) -> None:
+    found = _figures(written, BANK)
+    network = fpga_rt.load_model(DIGITS)
+    with Emulator("pynq-z2") as device, Runtime(device) as runtime:
+        held = runtime.load(fpga_rt.compile(network)).parameter_bytes
+    assert found.update_bytes == round(0.05 * held)
+    assert found.link_ms == pytest.approx(found.update_bytes * 8 / 400)
+    static = StaticDesigns([network], PYNQ).best(1)
+    assert static is not None
+    one_ms = static.latencies_ps[0] / 1e9
+    for name, inference_ms in (("", found.p50_ms), ("static_", one_ms)):
+        assert inference_ms
+        assert getattr(found, f"{name}delay_ms") == pytest.approx(inference_ms)
+        rest_ms = getattr(found, f"{name}sent_to_answer_ms") - found.link_ms
+        # Four vectors with an inference between each two, one that runs when the last byte comes,
+        # and the answer.
+        assert 8 * inference_ms <= rest_ms * 1.0001 <= 9.001 * inference_ms
+    assert found.self_test_ms == pytest.approx(4 * (found.p50_ms or 0))
+    terms = (found.link_ms, found.wait_ms, found.self_test_ms, found.switch_ms, found.answer_ms)
+    assert found.sent_to_answer_ms == pytest.approx(sum(term or 0 for term in terms))
+    taken = (found.self_test_ms or 0) * (found.updates or 0) / (found.total_ms or 1)
+    assert found.update_time_share == pytest.approx(taken, rel=0.15)
+    longest_ms = (found.sent_to_answer_ms or 0) - (found.answer_ms or 0)
+    assert found.updates_per_hour == pytest.approx(3600e3 / longest_ms)
+    assert found.requests == 3000
+    assert (found.static_ratio or 0) < 1
+
+
+def test_vectors_of_larger_requests_are_images_of_their_own(written: Written) -> None:
+    found = _figures(written, BANK, "batch = [16]")
+    one = _figures(written, BANK)
+    assert found.self_test_ms == one.self_test_ms
+    assert (found.answer_ms or 0) > 8 * (one.answer_ms or 0)
+    assert found.static_delay_ms
+    assert found.static_delay_ms < 2 * (one.static_delay_ms or 0)
+
+
+def test_a_published_update_loads_the_largest_partition(written: Written) -> None:
+    workload = BANK.replace("0.05", "0.27") + '\nway = "region"'
+    for port, load_s in (
+        ("icap", PYNQ.partitions[0].bitstream_bytes / 382e6),
+        ("pcap", 0.039e-3 + PYNQ.partitions[0].bitstream_bytes / 128.5e6),
+    ):
+        found = _figures(written, workload, f"port = ['{port}']\npartitions = [[0, 2]]")
+        assert PYNQ.partitions[0].bitstream_bytes > PYNQ.partitions[2].bitstream_bytes
+        assert found.switch_ms == pytest.approx(load_s * 1e3, rel=1e-3)
+        assert (found.self_test_ms, found.static_delay_ms) == (0, 0)
+        assert found.delay_ms == pytest.approx(found.switch_ms)
+
+
+def test_another_program_has_a_static_design_for_both(written: Written) -> None:
+    workload = BANK + '\nway = "program"\nupdate_to = "b"'
+    found = _figures(written, workload)
+    both = StaticDesigns([fpga_rt.load_model(DIGITS)] * 2, PYNQ).best(1)
+    assert both is not None
+    assert found.static_modules == " ".join(both.modules)
+    assert found.switch_ms == 0
+
+
+def test_what_cannot_be_says_why(written: Written) -> None:
+    context = _context(written, BANK.replace("3000", "300"), 'policy = ["aggressive", "exact"]')
+    few, exact = (evaluate(context, point).error for point in context.study.points.values())
+    assert few.startswith("no update answered one of 300 requests, which end after 0.08")
+    assert few.endswith(
+        "the first is sent after 100 requests and is 0.05734 s on the link; give it more requests,"
+        " a faster link or smaller updates"
+    )
+    assert exact == (
+        "policy exact plans requests that are all known, but updates come while they run; expected"
+        " one of none, lru, belady, aggressive, look-ahead under drift, so leave it out there"
+    )
+
+
+def test_a_manifest_says_what_updates_rest_on(written: Written) -> None:
+    text = (
+        f"{HEAD}{BANK}\n[workload.z]\nkind = 'drift'\nmix = {{ b = 1 }}\n{BANK}\nway = 'region'\n"
+        "[sweep]\nbatch = 1\n"
+    )
+    found = [x for x in sweep.manifest(read(written(text)))["assumptions"] if "Updates of" in x]
+    assert [line.partition(":")[0] for line in found] == [
+        "Updates of w, z", "Updates of w", "Updates of z",
+    ]  # fmt: skip
+    assert "carries 400 kbit/s, as the study assumes" in found[0]
+    assert "Kang and Park" in found[2]
+
+
+def test_the_study_of_the_examples_has_its_rivals() -> None:
+    path = DIGITS.parents[1] / "studies" / "drift.toml"
+    study = read(path)
+    ways = {name: (w.updates and w.updates.way) for name, w in study.workloads.items()}
+    assert ways == {
+        "bank": "bank", "bank-at-once": "bank", "as-published": "region", "whole-model": "bank",
+    }  # fmt: skip
+    shares = [w.updates.share for w in study.workloads.values() if w.updates]
+    assert shares == [0.05, 0.05, 0.27, 1.0]
+    context = Context(study)
+    points = [point for point in study.points.values() if point.port == "icap"]
+    rows = {point.workload: evaluate(context, point) for point in points}
+    assert not any(row.error for row in rows.values())
+    slow, soon, published, whole = (rows[name].sent_to_answer_ms or 0 for name in ways)
+    assert soon < slow < published < whole
+    held, longer, reconfigured, _ = (rows[name].delay_ms or 0 for name in ways)
+    assert held < longer < reconfigured
