@@ -44,8 +44,15 @@ def accepts_text(rows: Sequence[Mapping[str, str]]) -> str:
         return ""
     more = sum(int(row["static_accepted"]) > int(row["accepted"]) for row in apart)
     less = sum(int(row["static_accepted"]) < int(row["accepted"]) for row in apart)
+    ratios = [float(row["goodput_ratio"]) for row in apart if row.get("goodput_ratio")]
+    answered = (
+        f" This device gives {min(ratios):.3g} to {max(ratios):.3g} times as many answers in time a"
+        " second."
+        if ratios
+        else ""
+    )
     return (
         f"In {count_text(len(apart), 'point')} of servers the static design accepts another number"
         f" of requests (more in {more}, fewer in {less}): their p99 are of different requests and"
-        " are not compared."
+        f" are not compared.{answered}"
     )

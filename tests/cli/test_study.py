@@ -42,6 +42,30 @@ def test_prints_a_table_and_where_it_pays(
         assert len(list(csv.DictReader(file))) == 4
 
 
+def test_updates_have_a_table_of_their_own(cli: Cli, tmp_path: Path) -> None:
+    drift = """
+[workload.drifting]
+kind = "drift"
+mix = { a = 1 }
+requests = 1000
+update_every = 100
+update_bytes = 400
+link_kbit_s = 100
+"""
+    path = tmp_path / "drift.toml"
+    path.write_text(f"{HEAD}{drift}\n[sweep]\nworkload = ['drifting', 'alone']\n")
+    answer = cli("study", "run", path, "-o", tmp_path / "out", "--processes", 1)
+    assert answer.code == 0
+    before, _, table = answer.out.partition("Updates: the one that took longest")
+    assert "drifting" in before
+    assert "alone" in before
+    [line] = [line for line in table.splitlines() if line.startswith("drifting ")]
+    # 400 bytes at 100 kbit/s; four test vectors of 0.261 ms; nothing to switch.
+    assert line.split()[2:7] == ["400", "32.000", "0.948", "1.046", "0.000"]
+    assert not any(line.startswith("alone ") for line in table.splitlines())
+    assert "Updates of drifting: the link carries 100 kbit/s, as the study assumes" in table
+
+
 def test_prints_json(cli: Cli, tmp_path: Path) -> None:
     path = _file(tmp_path, 'workload = ["turns"]\nmodules = ["all", ["pooling_8"]]\n')
     answer = cli("study", "run", path, "-o", tmp_path / "out", "--processes", 1, "--json")

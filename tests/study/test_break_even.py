@@ -139,3 +139,10 @@ def test_servers_that_accept_other_numbers_are_not_compared() -> None:
         "In 2 points of servers the static design accepts another number of requests (more in 1,"
         " fewer in 1): their p99 are of different requests and are not compared."
     ]
+    rows = [
+        row | {"goodput_ratio": ratio} for row, ratio in zip(rows, "0.03 1.1".split(), strict=True)
+    ]
+    [told] = sentences(rows)
+    assert told.endswith(
+        "compared. This device gives 0.03 to 1.1 times as many answers in time a second."
+    )

@@ -30,6 +30,12 @@ kind = "server"
 rate_hz = 10
 deadline_us = 1000
 
+[workload.drifting]
+kind = "drift"
+update_every = 10
+update_share = 0.05
+link_kbit_s = 100
+
 [sweep]
 partitions = [[0, 1]]
 batch = [3]
@@ -94,6 +100,9 @@ def test_points_that_cannot_be_recorded_are_refused(context: Context, tmp_path: 
     arriving = _names(context, "arriving")[0]
     with pytest.raises(PlanningError, match="is of a server, whose requests arrive while it runs"):
         record(context, arriving, tmp_path)
+    drifting = _names(context, "drifting")[0]
+    with pytest.raises(PlanningError, match="is of drift, whose updates arrive while it runs, exp"):
+        record(context, drifting, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def test_a_proof_without_contention_is_none_where_loads_are_slowed_down(
         'workload = ["turns"]\npolicy = ["exact"]\nbatch = [64]\npartitions = [2]\n'
         "contention = [0, 80]\n"
     )
+    made = replace(made, exact_seconds=60.0)  # a proof takes longer while others compute
     free, slowed = _rows(made, tmp_path / "out").values()
     assert free["proven"] == "yes"
     assert slowed["bound_ms"] == free["bound_ms"]
@@ -150,6 +152,12 @@ def test_servers_are_compared_where_both_designs_accept_as_many(
     assert int(heavy["accepted"]) < 100 < int(heavy["static_accepted"])
     assert heavy["static_ms"]
     assert heavy["static_ratio"] == ""
+    # Nothing is late, so over one time the answers of both are what they accepted.
+    accepted, fixed = int(heavy["accepted"]), int(heavy["static_accepted"])
+    assert float(heavy["goodput_ratio"]) == pytest.approx(accepted / fixed)
+    assert float(light["goodput_ratio"]) == 1
+    # 200 requests at 4,000 a second come within about 50 ms, and have 20 more.
+    assert 0.03 < fixed / float(heavy["static_goodput"]) < 0.09
 
 
 def test_a_point_that_cannot_be_says_why(study: Make, tmp_path: Path) -> None:

@@ -113,6 +113,9 @@ def figures(rows: Sequence[Row], runs: Sequence[Json], command: str) -> Iterator
     served = [row for row in rows if row["accepted"]]
     if served:
         yield _admission(served, caption)
+    updated = [row for row in rows if row["updates"]]
+    if updated:
+        yield _updates(updated, caption)
     for measure in (_IMAGE, _SERVED):
         measured = [r for r in rows if r[measure.column] and bool(r["accepted"]) == measure.served]
         along = ratio_lines(measured)
@@ -232,6 +235,27 @@ def _admission(rows: Sequence[Row], caption: str) -> Bars:
     parts = ("in time", "late", "lost", "refused: too late", "refused: queue full")
     return Bars("admission", "What became of a server's requests", "requests", parts, tuple(bars),
                 caption, len(rows) - len(shown))  # fmt: skip
+
+
+_UPDATE_TERMS = {
+    "wait_ms": "requests in between",
+    "self_test_ms": "test vectors",
+    "switch_ms": "switch",
+    "answer_ms": "first inference",
+}
+
+
+def _updates(rows: Sequence[Row], caption: str) -> Bars:
+    """Return what an update takes on the device; on the link it takes longer by orders."""
+    axes, shown = varied(rows), rows[:MOST_BARS]
+    bars = []
+    for row in shown:
+        link = f"{float(row['link_ms']):,.0f} ms on the link"
+        name = f"{label(row, axes)}; {link}{beside_static(row)}"
+        bars.append((name, tuple(float(row[key]) for key in _UPDATE_TERMS)))
+    return Bars("updates", "From an update's last byte to the first answer by it", "ms",
+                tuple(_UPDATE_TERMS.values()), tuple(bars), caption,
+                len(rows) - len(shown))  # fmt: skip
 
 
 def _sensitivity(rows: Sequence[Row], axis: str, caption: str, measure: _Measure) -> Lines:

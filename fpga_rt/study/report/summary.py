@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fpga_rt.runtime.report_text import count_text, time_text
@@ -17,6 +17,7 @@ Json = dict[str, Any]
 
 _PLANNED = ("aggressive", "look-ahead")
 _HIDDEN_GOAL, _MEAN_GOAL, _WORST_GOAL = 0.99, 1.0, 3.0
+_DELAY_GOAL_MS = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def summary(rows: Sequence[Row], runs: Sequence[Json]) -> list[Fact]:
         *_hidden(rows, kinds),
         *_gaps(rows, kinds),
         *_images(rows, kinds),
+        *_updates(rows, kinds),
         *_swaps(runs),
     ]
     return facts
@@ -154,6 +156,25 @@ def _images(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
         yield Fact("Time of an image, all loads counted",
                    f"{time_text(1e3 * min(times))} to {time_text(1e3 * max(times))}",
                    kinds, peers.IMAGE)  # fmt: skip
+
+
+def _updates(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
+    """Say what updates cost requests, and how long they take, with the worst point first."""
+    updated = [row for row in rows if row["updates"]]
+    if not updated:
+        return
+    delays = [float(row["delay_ms"]) for row in updated]
+    yield Fact("An update delays a request by at most",
+               f"{time_text(1e3 * min(delays))} to {time_text(1e3 * max(delays))}", kinds,
+               peers.UPDATE, max(delays) <= _DELAY_GOAL_MS)  # fmt: skip
+    behind = [float(row["sent_to_answer_ms"]) - float(row["link_ms"]) for row in updated]
+    links = [float(row["link_ms"]) for row in updated]
+    yield Fact(
+        "From an update's last byte to the first answer by it, at most",
+        f"{time_text(1e3 * min(behind))} to {time_text(1e3 * max(behind))}, behind"
+        f" {time_text(1e3 * min(links))} to {time_text(1e3 * max(links))} on the link",
+        kinds, replace(peers.UPDATE, goal=""),
+    )  # fmt: skip
 
 
 def _swaps(runs: Sequence[Json]) -> Iterator[Fact]:

@@ -20,6 +20,14 @@ _SHOWN = {
     "full_ms": "full bitstreams ms", "full_ratio": "full / this", "accepted": "accepted",
     "static_accepted": "static accepted", "refused_full": "refused: full",
     "refused_late": "refused: late", "late": "late", "lost": "lost",
+    "goodput": "in time a second", "static_goodput": "static: in time a second",
+    "goodput_ratio": "this / static", "updates": "updates", "update_bytes": "bytes of an update",
+    "link_ms": "on the link ms", "wait_ms": "wait ms", "self_test_ms": "test vectors ms",
+    "switch_ms": "switch ms", "answer_ms": "inference ms",
+    "sent_to_answer_ms": "sent to first answer ms",
+    "static_sent_to_answer_ms": "static: sent to first answer ms",
+    "delay_ms": "delay of a request ms", "static_delay_ms": "static: delay of a request ms",
+    "updates_per_hour": "updates an hour", "update_time_share": "device's time for updates %",
 }  # fmt: skip
 
 
@@ -188,11 +196,11 @@ def _table(
 def _cell(key: str, value: str) -> str:
     if not value or value in {"yes", "no"}:
         return escape(value)
-    if key == "hidden_share":
+    if key in ("hidden_share", "update_time_share"):
         return f"{100 * float(value):.1f}"
     if key.endswith("_ms"):
         return f"{float(value):,.3f}"
-    return f"{float(value):.2f}" if "." in value or "e" in value else f"{int(value):,}"
+    return f"{float(value):,.2f}" if "." in value or "e" in value else f"{int(value):,}"
 
 
 def _us(value: float | None) -> str:

@@ -92,6 +92,14 @@ def test_what_became_of_a_servers_requests_adds_up() -> None:
     assert "sensitivity-policy" not in found  # only one row is of another workload
 
 
+def test_what_an_update_takes_on_the_device_is_stacked() -> None:
+    terms = {"link_ms": 229.36, "wait_ms": 1, "self_test_ms": 2, "switch_ms": 0, "answer_ms": 0.5}
+    found = _figures([row("none", 4, updates=9, **terms), row("none", 16)])["updates"]
+    assert isinstance(found, Bars)
+    assert found.bars == (("turns; 229 ms on the link; static / this 2.00", (1.0, 2.0, 0.0, 0.5)),)
+    assert "updates" not in _figures()
+
+
 def test_a_cdf_rises_at_each_latency() -> None:
     found = _lines(_figures(recorded=True)["latency-cdf"])
     assert found["none, batch 4; static / this 0.50"] == ((2.0, 0.0), (2.0, 0.5), (4.0, 1.0))

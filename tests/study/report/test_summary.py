@@ -81,6 +81,19 @@ def test_servers_are_never_counted_with_other_workloads() -> None:
     assert "No static design fits the area" not in facts
 
 
+@pytest.mark.parametrize(("delay", "met"), [(0.9, True), (3.6, False)])
+def test_an_update_may_delay_no_request_by_more_than_a_millisecond(delay: float, met: bool) -> None:
+    rows = [
+        row("none", 4, updates=9, delay_ms=0.3, link_ms=200, sent_to_answer_ms=202),
+        row("none", 16, updates=9, delay_ms=delay, link_ms=100, sent_to_answer_ms=105),
+    ]
+    facts = _facts(rows)
+    assert facts["An update delays a request by at most"].met is met
+    name = "From an update's last byte to the first answer by it, at most"
+    assert facts[name].figure == "2.000 ms to 5.000 ms, behind 100.0 ms to 200.0 ms on the link"
+    assert not any("update" in name for name in _facts(list(ROWS)))
+
+
 def test_full_bitstreams_are_a_rival_where_networks_take_turns() -> None:
     name = "A full bitstream for each network takes, times as long"
     facts = _facts([row("none", 4, full_ratio=16.8), row("none", 16, full_ratio=0.9)])
