@@ -11,7 +11,7 @@ from fpga_rt.study.axes import AXES
 from fpga_rt.study.file import read
 from fpga_rt.study.toml_file import line_of
 from fpga_rt.study.updates import Updates
-from tests.study.conftest import HEAD, Written
+from tests.study.conftest import DIGITS, HEAD, Written
 
 LINES = len(HEAD.splitlines()) + 2
 """The sweep begins behind this line."""
@@ -31,6 +31,15 @@ def test_a_grid_of_points_named_by_what_varies(written: Written) -> None:
     assert study.networks["a"].partitions is None
     assert (study.title, study.seed) == ("Two networks", 3)
     assert study.workloads["poisson"].rate_hz == 100
+
+
+def test_the_grid_of_the_examples_has_a_thousand_points(tmp_path: Path) -> None:
+    grid = DIGITS.parents[1] / "studies" / "grid.toml"
+    for name in ("pretrainedResnet_quant", "kws_ref_model", "ad01_int8"):
+        (tmp_path / f"{name}.tflite").touch()  # read when a point is evaluated
+    study = read(grid, tmp_path)
+    assert len(study.points) == 1000
+    assert set(study.networks) == {"ic", "kws", "ad"}
 
 
 def test_every_workload_is_swept_by_default(written: Written) -> None:
