@@ -2,10 +2,10 @@
 
     python -m benchmarks [--output FILE] [--only NAME ...]
 
-Wall-clock figures are measured, each alone, and on one core where they do not say otherwise; those of
-the virtual clock are modelled and say so. A benchmark is skipped, with its reason, where a package, a
-tool or data that it needs are not here, which its `obstacle` says before it begins. What goes wrong
-after that is a failure.
+Wall-clock figures are measured, each alone, and on one core where they do not say otherwise; those
+of the virtual clock are modelled and say so. A benchmark is skipped, with its reason, where a
+package, a tool or data that it needs are not here, which its `obstacle` says before it begins. What
+goes wrong after that is a failure.
 """
 
 from __future__ import annotations

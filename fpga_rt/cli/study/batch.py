@@ -26,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_calibration(parser)
     parser.add_argument(
         "--deadline-us", type=positive, metavar="US",
-        help="microseconds that a request may take: also the batch that is fastest within them",
+        help="microseconds that a request may take: also the batch, of the largest that ends within"
+        " them, its half, its quarter and so on, that takes the least time an image",
     )  # fmt: skip
     parser.add_argument(
         "--most", type=positive, default=MOST, metavar="N",
