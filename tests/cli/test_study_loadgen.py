@@ -19,7 +19,10 @@ def test_both_scenarios_have_logs_and_records(cli: Cli, archive: Path, tmp_path:
     answer = cli("study", "loadgen", archive, *QUICK, "-o", tmp_path / "lg", "--json")
     assert answer.code == ExecutionError.exit_code
     single, server = json.loads(answer.out)
-    assert "LoadGen calls the run INVALID, not satisfied are Server: " in answer.err
+    assert "LoadGen calls the run INVALID. Server: " in answer.err
+    assert "queries are too few to judge by, expected at least 459: give it --queries 459" in (
+        answer.err
+    )
     assert "Early stopping" in server["unsatisfied"]
     assert single["unsatisfied"] == []
     assert (single["scenario"], single["result"]) == ("SingleStream", "VALID")

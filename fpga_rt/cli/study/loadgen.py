@@ -25,6 +25,7 @@ from fpga_rt.runtime.report_text import time_text
 from fpga_rt.runtime.runtime import Codes, Runtime
 from fpga_rt.study.loadgen import SCENARIOS, Scenario, Settings, drive
 from fpga_rt.study.loadgen_record import PERCENTS, record, write
+from fpga_rt.study.loadgen_verdict import why_invalid
 
 _FOLDERS: dict[Scenario, str] = {"SingleStream": "single-stream", "Server": "server"}
 _DECIDING = (
@@ -106,13 +107,10 @@ def run(arguments: argparse.Namespace) -> None:
         write(data, folder)
         found.append(data)
     print(json.dumps(found, indent=2) if arguments.json else _text(found, arguments.output))
-    invalid = [data for data in found if data["result"] != "VALID"]
+    chosen = arguments.rate is None and arguments.latency_ms is None
+    invalid = [why_invalid(data, chosen) for data in found if data["result"] != "VALID"]
     if invalid:
-        reasons = "; ".join(f"{d['scenario']}: {', '.join(d['unsatisfied'])}" for d in invalid)
-        raise ExecutionError(
-            f"LoadGen calls the run INVALID, not satisfied are {reasons}; give it more --seconds"
-            " and --queries, and Server a lower --rate or a longer --latency-ms"
-        )
+        raise ExecutionError(f"LoadGen calls the run INVALID. {'. '.join(invalid)}")
 
 
 def _command(arguments: argparse.Namespace, scenario: Scenario) -> str:
