@@ -54,6 +54,7 @@ class Figures:
     goodput: float | None = None
     static_goodput: float | None = None
     goodput_ratio: float | None = None
+    update_way: str = ""
     updates: int | None = None
     update_bytes: int | None = None
     link_ms: float | None = None

@@ -258,6 +258,7 @@ def _drift(context: Context, point: Point, workload: Workload, updates: Updates)
         **_against(fixed.total_ps if fixed else None, stream.total_ps),
         static_modules=" ".join(found.modules),
         area_lut=_area_lut(board, point),
+        update_way=updates.way,
         **_of_updates(stream),
         **_of_static_updates(fixed),
     )

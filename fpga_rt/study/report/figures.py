@@ -250,8 +250,10 @@ def _updates(rows: Sequence[Row], caption: str) -> Bars:
     axes, shown = varied(rows), rows[:MOST_BARS]
     bars = []
     for row in shown:
-        link = f"{float(row['link_ms']):,.0f} ms on the link"
-        name = f"{label(row, axes)}; {link}{beside_static(row)}"
+        link_ms, static = float(row["link_ms"]), "no static design fits"
+        if row["static_sent_to_answer_ms"]:
+            static = f"static design {float(row['static_sent_to_answer_ms']) - link_ms:.3g} ms"
+        name = f"{label(row, axes)}; {link_ms:,.0f} ms on the link; {static}"
         bars.append((name, tuple(float(row[key]) for key in _UPDATE_TERMS)))
     return Bars("updates", "From an update's last byte to the first answer by it", "ms",
                 tuple(_UPDATE_TERMS.values()), tuple(bars), caption,

@@ -21,7 +21,8 @@ _SHOWN = {
     "static_accepted": "static accepted", "refused_full": "refused: full",
     "refused_late": "refused: late", "late": "late", "lost": "lost",
     "goodput": "in time a second", "static_goodput": "static: in time a second",
-    "goodput_ratio": "this / static", "updates": "updates", "update_bytes": "bytes of an update",
+    "goodput_ratio": "this / static", "update_way": "way", "updates": "updates",
+    "update_bytes": "bytes of an update",
     "link_ms": "on the link ms", "wait_ms": "wait ms", "self_test_ms": "test vectors ms",
     "switch_ms": "switch ms", "answer_ms": "inference ms",
     "sent_to_answer_ms": "sent to first answer ms",
@@ -29,6 +30,10 @@ _SHOWN = {
     "delay_ms": "delay of a request ms", "static_delay_ms": "static: delay of a request ms",
     "updates_per_hour": "updates an hour", "update_time_share": "device's time for updates %",
 }  # fmt: skip
+
+
+_WORDS = ("proven", "update_way")
+"""Columns that are no numbers."""
 
 
 def facts(found: Iterable[Fact]) -> str:
@@ -194,7 +199,7 @@ def _table(
 
 
 def _cell(key: str, value: str) -> str:
-    if not value or value in {"yes", "no"}:
+    if not value or key in _WORDS:
         return escape(value)
     if key in ("hidden_share", "update_time_share"):
         return f"{100 * float(value):.1f}"

@@ -94,9 +94,17 @@ def test_what_became_of_a_servers_requests_adds_up() -> None:
 
 def test_what_an_update_takes_on_the_device_is_stacked() -> None:
     terms = {"link_ms": 229.36, "wait_ms": 1, "self_test_ms": 2, "switch_ms": 0, "answer_ms": 0.5}
-    found = _figures([row("none", 4, updates=9, **terms), row("none", 16)])["updates"]
+    rows = [
+        row("none", 4, updates=9, **terms, static_sent_to_answer_ms=231.86),
+        row("none", 16),
+        row("none", 64, updates=9, **terms),
+    ]
+    found = _figures(rows)["updates"]
     assert isinstance(found, Bars)
-    assert found.bars == (("turns; 229 ms on the link; static / this 2.00", (1.0, 2.0, 0.0, 0.5)),)
+    assert found.bars == (
+        ("batch 4; 229 ms on the link; static design 2.5 ms", (1.0, 2.0, 0.0, 0.5)),
+        ("batch 64; 229 ms on the link; no static design fits", (1.0, 2.0, 0.0, 0.5)),
+    )
     assert "updates" not in _figures()
 
 

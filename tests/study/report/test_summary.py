@@ -83,15 +83,25 @@ def test_servers_are_never_counted_with_other_workloads() -> None:
 
 @pytest.mark.parametrize(("delay", "met"), [(0.9, True), (3.6, False)])
 def test_an_update_may_delay_no_request_by_more_than_a_millisecond(delay: float, met: bool) -> None:
+    terms = {"update_way": "bank", "updates": 9}
     rows = [
-        row("none", 4, updates=9, delay_ms=0.3, link_ms=200, sent_to_answer_ms=202),
-        row("none", 16, updates=9, delay_ms=delay, link_ms=100, sent_to_answer_ms=105),
+        row("none", 4, **terms, delay_ms=0.3, link_ms=200, sent_to_answer_ms=202),
+        row("none", 16, **terms, delay_ms=delay, link_ms=100, sent_to_answer_ms=105),
     ]
-    facts = _facts(rows)
-    assert facts["An update delays a request by at most"].met is met
-    name = "From an update's last byte to the first answer by it, at most"
-    assert facts[name].figure == "2.000 ms to 5.000 ms, behind 100.0 ms to 200.0 ms on the link"
+    facts, way = _facts(rows), "An update into a parameter bank"
+    assert facts[f"{way}: delays a request by at most"].met is met
+    assert facts[f"{way}: from its last byte to the first answer by it, at most"].figure == (
+        "2.000 ms to 5.000 ms, behind 100.0 ms to 200.0 ms on the link"
+    )
     assert not any("update" in name for name in _facts(list(ROWS)))
+
+
+def test_a_rivals_way_of_updating_is_held_to_no_goal() -> None:
+    terms = {"update_way": "region", "delay_ms": 10.9, "link_ms": 1, "sent_to_answer_ms": 12}
+    fact = _facts([row("none", 4, **terms)])[
+        "An update with a reconfiguration: delays a request by at most"
+    ]
+    assert (fact.figure, fact.met, fact.against.goal) == ("10.90 ms", None, "")
 
 
 def test_full_bitstreams_are_a_rival_where_networks_take_turns() -> None:
