@@ -60,7 +60,7 @@ class Updates:
 
     def link_ps(self, size_bytes: int) -> int:
         """Return how long an update of some bytes is on the link."""
-        return round(size_bytes * 8e9 / self.link_kbit_s + self.link_delay_ms * 1e9)
+        return max(1, round(size_bytes * 8e9 / self.link_kbit_s + self.link_delay_ms * 1e9))
 
     @property
     def assumptions(self) -> list[str]:

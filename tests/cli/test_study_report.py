@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fpga_rt.errors import PlanningError
 from tests.cli.conftest import Cli
 from tests.study.report.folders import write
 
@@ -70,6 +71,19 @@ def test_what_is_missing_is_named_and_nothing_is_written(cli: Cli, tmp_path: Pat
     answer = cli("study", "report", tmp_path, "-o", tmp_path / "r.pdf")
     assert answer.code == 2
     assert "expected .html" in answer.err
+
+
+def test_a_study_of_drift_alone_has_nothing_to_record(
+    cli: Cli, study: Path, tmp_path: Path
+) -> None:
+    updates = 'kind = "drift"\nupdate_every = 9\nupdate_bytes = 9\nlink_kbit_s = 9'
+    study.write_text(STUDY.replace('kind = "single-stream"', updates))
+    options = (study, "--models", ROOT / "examples" / "digits", "-o", tmp_path / "out")
+    answer = cli("study", "trace", *options)
+    assert answer.code == PlanningError.exit_code
+    assert "has only servers and drift, whose requests or updates arrive while they run" in (
+        answer.err
+    )
 
 
 def test_an_unknown_point_is_refused_before_anything_runs(

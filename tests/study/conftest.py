@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fpga_rt.study.file import Study, read
+from fpga_rt.update import signature
+from tests.update.signing import Entry
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits" / "digits.onnx"
 
@@ -57,3 +59,12 @@ def written(tmp_path: Path) -> Written:
 def study(written: Written) -> Callable[[str], Study]:
     """Return a function that reads a study of a sweep."""
     return lambda sweep: read(written(sweep))
+
+
+@pytest.fixture
+def signatures(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the signature scheme of the tests of updates, and no other."""
+    monkeypatch.setattr(signature, "entry_points", lambda group: [Entry()])
+    signature.verifier.cache_clear()
+    yield
+    signature.verifier.cache_clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,32 +14,22 @@ from fpga_rt.device.emulator import Emulator
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.planner.one_by_one import OneByOne, Taken
-from fpga_rt.planner.schedule import Policy
 from fpga_rt.planner.timelines import Timelines
-from fpga_rt.runtime.runtime import Request, Runtime
+from fpga_rt.runtime.runtime import Runtime
 from fpga_rt.study import drift_target, updates
 from fpga_rt.study.drift import Stream, simulate
 from fpga_rt.study.updates import Updates
-from fpga_rt.update import signature, vectors
+from fpga_rt.update import vectors
 from fpga_rt.update.live import Live
 from fpga_rt.update.make import make_package, make_target
 from fpga_rt.update.store import Store
-from tests.random_networks import Builder
 from tests.update.disk import Disk
-from tests.update.networks import drifted, small
-from tests.update.signing import Entry, Secret
+from tests.update.networks import drifted, small, swapping
+from tests.update.signing import Secret
 
+pytestmark = pytest.mark.usefixtures("signatures")
 PYNQ = board("pynq-z2")
 CODES = np.random.default_rng(3).integers(-128, 128, (3, 4, 4, 8)).astype(np.int8)
-
-
-@pytest.fixture(autouse=True)
-def verifiers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Install the signature scheme of the tests, and no other."""
-    monkeypatch.setattr(signature, "entry_points", lambda group: [Entry()])
-    signature.verifier.cache_clear()
-    yield
-    signature.verifier.cache_clear()
 
 
 @dataclass
@@ -102,15 +92,6 @@ def _predicted(
     return simulate(requests, len(CODES), wanted, sizes, target), device
 
 
-def _swapping() -> Network:
-    """Return a network whose modules change within an inference where there is one partition."""
-    builder = Builder(np.random.default_rng(9), (4, 4, 8))
-    builder.convolution(24, 3)
-    builder.maximum(2, 2)
-    builder.dense(5)
-    return builder.build("small")
-
-
 def _versions(base: Deployment, count: int) -> list[Deployment]:
     """Return deployments that follow each other, with other parameters each."""
     found = [base]
@@ -122,7 +103,7 @@ def _versions(base: Deployment, count: int) -> list[Deployment]:
 
 @pytest.mark.parametrize("between", [1, 3, 4])
 @pytest.mark.parametrize(
-    ("network", "partitions", "link_kbit_s"), [(small(), 2, 4e5), (_swapping(), 1, 400)]
+    ("network", "partitions", "link_kbit_s"), [(small(), 2, 4e5), (swapping(), 1, 400)]
 )
 def test_parameters_take_what_a_live_update_takes_on_the_emulator(
     network: Network, partitions: int, link_kbit_s: float, between: int
@@ -145,7 +126,7 @@ def test_parameters_take_what_a_live_update_takes_on_the_emulator(
 
 def test_an_update_with_another_program_goes_through_swaps_as_on_the_emulator() -> None:
     base = compile_network(small(), PYNQ, 1)
-    target = make_target(base, _swapping()).deployment
+    target = make_target(base, swapping()).deployment
     assert target.module_ids.keys() - base.module_ids.keys()
     wanted = Updates(4e5, every=2, size_bytes=900, way="program", network="a", other="b")
     got = _emulated(base, [target], 10, wanted)
@@ -157,21 +138,6 @@ def test_an_update_with_another_program_goes_through_swaps_as_on_the_emulator() 
     assert (first.answered_ps, first.test_ps) == (got.answered[0], got.self_tests[0])
     assert first.test_ps > 10**9  # with swaps
     assert first.answer_ps < got.latencies[count - 1]  # the vectors come before
-
-
-@pytest.mark.parametrize("policy", ["none", "lru", "belady", "aggressive", "look-ahead"])
-def test_requests_one_by_one_take_what_they_take_on_the_emulator(policy: Policy) -> None:
-    """None is known before it begins, so nothing is loaded ahead for the next one."""
-    one, two = (compile_network(network, PYNQ, 1) for network in (small(), _swapping()))
-    device = OneByOne(PYNQ, policy, Timelines(PYNQ))
-    with Emulator("pynq-z2", memory_bytes=16 << 20) as emulator, Runtime(emulator, policy) as run:
-        models = {id(d): run.load(d) for d in (one, two)}
-        for deployment, images in ((one, 1), (one, 3), (two, 1), (one, 1), (one, 1), (two, 2)):
-            before, loads = emulator.now_ps(), len(run.log.swaps)
-            run.trace([Request(models[id(deployment)], CODES[:images])])
-            taken = device.run(deployment, images)
-            assert taken.duration_ps == emulator.now_ps() - before
-            assert taken.loads == len(run.log.swaps) - loads
 
 
 class _Fixed:
@@ -239,6 +205,15 @@ def test_programs_change_there_and_back() -> None:
     assert (there.size_bytes, back.size_bytes) == (2, 1)
     assert (there.placed_ps, there.test_ps, there.answer_ps) == (70 + 24, 24, 20)
     assert (back.test_ps, back.answer_ps) == (12, 10)
+
+
+def test_bytes_and_their_time_on_the_link() -> None:
+    share = Updates(link_kbit_s=100, every=1, share=0.27, link_delay_ms=20)
+    assert share.bytes_of(57_344) == 15_483
+    assert share.link_ps(15_483) == 1_238_640_000_000 + 20_000_000_000  # 123,864 bits
+    assert share.bytes_of(1) == 1
+    assert Updates(link_kbit_s=1e300, every=1, size_bytes=7).link_ps(7) == 1
+    assert Updates(link_kbit_s=1, every=1, size_bytes=7).bytes_of(57_344) == 7
 
 
 def test_vectors_are_as_many_as_an_update_has() -> None:

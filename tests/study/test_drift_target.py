@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fpga_rt
@@ -17,7 +18,13 @@ from fpga_rt.study.columns import Figures
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import evaluate
 from fpga_rt.study.file import read
+from fpga_rt.update.live import Live
+from fpga_rt.update.make import make_package, make_target
+from fpga_rt.update.store import Store
 from tests.study.conftest import DIGITS
+from tests.update.disk import Disk
+from tests.update.networks import drifted
+from tests.update.signing import Secret
 
 PYNQ = board("pynq-z2")
 HEAD = (
@@ -67,6 +74,28 @@ def test_terms_add_up_beside_the_static_design(written: Written) -> None:
     assert found.updates_per_hour == pytest.approx(3600e3 / longest_ms)
     assert found.requests == 3000
     assert (found.static_ratio or 0) < 1
+
+
+@pytest.mark.usefixtures("signatures")
+def test_a_live_update_of_the_same_deployment_takes_as_long(written: Written) -> None:
+    """Times are taken as in `benchmarks/update_drift_device.py`: from a package to an answer."""
+    context = _context(written, f"{BANK}\nvectors_between = 4")
+    [point] = context.study.points.values()
+    found, deployment = evaluate(context, point), context.deployments(point, ["a"])["a"]
+    target = make_target(deployment, drifted(deployment.network, 1)).deployment
+    package = make_package(deployment, target, 2, Secret())
+    images = np.zeros((1, 1, 16, 16), np.float32)
+    store = Store.install(Disk(), deployment, [Secret().public_key])
+    with Emulator("pynq-z2") as device, Runtime(device) as runtime:
+        live = Live(runtime, store)
+        live.run(images)
+        began_ps = device.now_ps()
+        applied = live.apply(package)
+        assert live.run(images).version == 2
+        took_ms = (device.now_ps() - began_ps) / 1e9
+    assert found.self_test_ms == applied.self_test_ps / 1e9
+    terms = (found.self_test_ms, found.switch_ms, found.answer_ms)
+    assert sum(term or 0 for term in terms) == pytest.approx(took_ms, rel=1e-12)
 
 
 def test_vectors_of_larger_requests_are_images_of_their_own(written: Written) -> None:

@@ -21,6 +21,15 @@ def small(seed: int = 0) -> Network:
     return builder.build("small")
 
 
+def swapping() -> Network:
+    """Return layers whose modules change within an inference where there is one partition."""
+    builder = Builder(np.random.default_rng(9), (4, 4, 8))
+    builder.convolution(24, 3)
+    builder.maximum(2, 2)
+    builder.dense(5)
+    return builder.build("small")
+
+
 def drifted(network: Network, seed: int, weights: bool = False) -> Network:
     """Return a network with other biases and multipliers, and some other weights if asked for."""
     rng = np.random.default_rng(seed)
