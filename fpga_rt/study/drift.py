@@ -7,6 +7,7 @@ one before is in place if that is later.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -83,6 +84,7 @@ class Stream:
         loads: through the port.
         load_ps: their time.
         hidden_ps: the part of it during which a program ran.
+        runs: how often each version ran so many images, for requests and as test vectors.
     """
 
     latencies_ps: list[int] = field(default_factory=list)
@@ -93,6 +95,7 @@ class Stream:
     loads: int = 0
     load_ps: int = 0
     hidden_ps: int = 0
+    runs: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     @property
     def longest(self) -> Update | None:
@@ -210,6 +213,7 @@ class _Simulation:
     def _run(self, version: int, images: int) -> Taken:
         taken = self._target.run(version, images)
         self.now += taken.duration_ps
+        self.ends.runs[version, images] += 1
         self.ends.loads += taken.loads
         self.ends.load_ps += taken.load_ps
         self.ends.hidden_ps += taken.hidden_ps

@@ -21,10 +21,19 @@ from fpga_rt.study.workload import Workload
 
 @dataclass(frozen=True)
 class Drifted:
-    """A stream on the swapped modules, and on the static design where there is one."""
+    """A stream on the swapped modules, and on the static design where there is one.
+
+    Attributes:
+        stream: on the swapped modules.
+        static: with its own updates on the static design.
+        static_ps: what the static design takes for the very runs of `stream`: its own stream may
+            have other updates by then, and so answer other requests by another program.
+        modules: of the static design.
+    """
 
     stream: Stream
-    static: Stream | None
+    static: Stream | None = None
+    static_ps: int | None = None
     modules: tuple[str, ...] = ()
 
 
@@ -52,14 +61,16 @@ def drifted(context: Context, point: Point, workload: Workload, updates: Updates
         raise PlanningError(_too_few(workload, updates, sizes[-1], stream))
     found = context.static(point, names, [1.0] * len(names))
     if found is None:
-        return Drifted(stream, None)
+        return Drifted(stream)
 
     def static_of(images: int) -> SharedBaseline:
         return context.static_of(point, names, found.modules, images)
 
     alone = replace(updates, way="bank", vectors=0) if updates.way == "region" else updates
-    fixed = simulate(workload.requests, point.batch, alone, sizes, _Static(static_of))
-    return Drifted(stream, fixed, found.modules)
+    static = _Static(static_of)
+    fixed = simulate(workload.requests, point.batch, alone, sizes, static)
+    static_ps = sum(count * static.settled_ps(*run) for run, count in stream.runs.items())
+    return Drifted(stream, fixed, static_ps, found.modules)
 
 
 class Swapped:

@@ -255,7 +255,7 @@ def _drift(context: Context, point: Point, workload: Workload, updates: Updates)
         hidden_ms=stream.hidden_ps / 1e9,
         exposed_ms=exposed_ps / 1e9,
         hidden_share=stream.hidden_ps / stream.load_ps if stream.load_ps else 1.0,
-        **_against(fixed.total_ps if fixed else None, stream.total_ps),
+        **_against(found.static_ps, stream.total_ps),
         static_modules=" ".join(found.modules),
         area_lut=_area_lut(board, point),
         update_way=updates.way,

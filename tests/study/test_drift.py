@@ -207,6 +207,12 @@ def test_programs_change_there_and_back() -> None:
     assert (back.test_ps, back.answer_ps) == (12, 10)
 
 
+def test_every_run_is_counted_by_version_and_images() -> None:
+    wanted = Updates(link_kbit_s=LINK, every=2, size_bytes=1, way="program")
+    stream = _by_hand(wanted, 6)  # sent at 20, there at 45, placed at 74: two more requests
+    assert stream.runs == {(0, 8): 5, (1, 4): 1, (1, 8): 1}
+
+
 def test_bytes_and_their_time_on_the_link() -> None:
     share = Updates(link_kbit_s=100, every=1, share=0.27, link_delay_ms=20)
     assert share.bytes_of(57_344) == 15_483

@@ -127,6 +127,12 @@ def test_another_program_has_a_static_design_for_both(written: Written) -> None:
     assert both is not None
     assert found.static_modules == " ".join(both.modules)
     assert found.switch_ms == 0
+    # The same requests, and as many images again as test vectors, four in a request each.
+    one, four = (StaticDesigns([fpga_rt.load_model(DIGITS)] * 2, PYNQ).of(both.modules, n)
+                       for n in (1, 4))  # fmt: skip
+    tested = (found.updates or 0) * four.latencies_ps[0]
+    total_ps = 3000 * one.latencies_ps[0] + tested
+    assert found.static_ms == pytest.approx(total_ps / 1e9, rel=1e-4)
 
 
 def test_what_cannot_be_says_why(written: Written) -> None:
