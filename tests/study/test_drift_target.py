@@ -123,15 +123,14 @@ def test_a_published_update_loads_the_largest_partition(written: Written) -> Non
 def test_another_program_has_a_static_design_for_both(written: Written) -> None:
     workload = BANK + '\nway = "program"\nupdate_to = "b"'
     found = _figures(written, workload)
-    both = StaticDesigns([fpga_rt.load_model(DIGITS)] * 2, PYNQ).best(1)
+    designs = StaticDesigns([fpga_rt.load_model(DIGITS)] * 2, PYNQ)
+    both = designs.best(1)
     assert both is not None
     assert found.static_modules == " ".join(both.modules)
     assert found.switch_ms == 0
-    # The same requests, and as many images again as test vectors, four in a request each.
-    one, four = (StaticDesigns([fpga_rt.load_model(DIGITS)] * 2, PYNQ).of(both.modules, n)
-                       for n in (1, 4))  # fmt: skip
-    tested = (found.updates or 0) * four.latencies_ps[0]
-    total_ps = 3000 * one.latencies_ps[0] + tested
+    # The same requests, and the test vectors, four images in a request.
+    one, four = (designs.of(both.modules, images).latencies_ps[0] for images in (1, 4))
+    total_ps = 3000 * one + (found.updates or 0) * four
     assert found.static_ms == pytest.approx(total_ps / 1e9, rel=1e-4)
 
 
