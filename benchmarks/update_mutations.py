@@ -30,7 +30,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from benchmarks.update_campaign import BOARD, changed_network, small_network
+from benchmarks.update_networks import BOARD, changed_network, small_network
 from fpga_rt.arch.boards import board
 from fpga_rt.deployment import archive
 from fpga_rt.deployment.model import Deployment
