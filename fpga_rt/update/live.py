@@ -41,6 +41,7 @@ class Applied:
         new_program: whether programs or modules changed too, not parameters alone.
         vectors: test vectors that it passed.
         self_test_ps: device time that they took.
+        accepted_ps: device time at which the package had been checked and was accepted.
     """
 
     version: int
@@ -50,6 +51,7 @@ class Applied:
     new_program: bool
     vectors: int
     self_test_ps: int
+    accepted_ps: int
 
 
 class Live:
@@ -103,6 +105,28 @@ class Live:
     def begin(self, package: bytes) -> Update:
         """Return an update that goes on only as its steps are asked for."""
         return Update(self._store, self._placed, package)
+
+    def confirm(self) -> int:
+        """Run the first test vector by the active version; return when its right answer was there.
+
+        Returns:
+            Device time in picoseconds.
+
+        Raises:
+            UpdateError: the answer is not that of golden execution.
+            ExecutionError: a program failed.
+            ReconfigurationError: a swap failed.
+        """
+        vector, number = self._store.vectors[:1], self.version
+        outputs, _ = self._placed.outputs(self._placed.place, vector)
+        answered_ps = self._placed.now_ps
+        if not np.array_equal(outputs, expected_outputs(self.deployment, vector)):
+            raise UpdateError(
+                f"version {number}, which runs, answers a test vector otherwise than golden"
+                " execution does; check the device: fpga-rt selfcheck",
+                "self-test",
+            )
+        return answered_ps
 
     def rollback(self) -> int:
         """Go back to the version before, and return its number.
@@ -181,6 +205,7 @@ class Update:
         """
         store, placed, replaced = self._store, self._placed, self._placed.number
         candidate = store.admit(data)
+        accepted_ps = placed.now_ps
         yield False
         with store.changing():
             store.stage(candidate)
@@ -189,6 +214,16 @@ class Update:
                 yield not candidate.package.changes.parameters_only
                 place = placed.put(candidate.deployment)
                 took_ps = yield from self._test(candidate, place)
+                applied = Applied(
+                    candidate.version.number,
+                    replaced,
+                    candidate.package_bytes,
+                    place.model.parameter_bytes,
+                    not candidate.package.changes.parameters_only,
+                    store.state.vectors_count,
+                    took_ps,
+                    accepted_ps,
+                )
                 store.commit(candidate)
                 yield True
             except UpdateError as error:
@@ -201,15 +236,7 @@ class Update:
                 self._abandon(candidate, place, "interrupted")
                 raise
             placed.switch(place, candidate.version.number)
-        self.result = Applied(
-            candidate.version.number,
-            replaced,
-            candidate.package_bytes,
-            place.model.parameter_bytes,
-            not candidate.package.changes.parameters_only,
-            store.state.vectors_count,
-            took_ps,
-        )
+        self.result = applied
 
     def _test(self, candidate: Candidate, place: Place) -> Generator[bool, None, int]:
         """Run the test vectors, a step for each, and return the device time that they took.

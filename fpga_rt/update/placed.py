@@ -65,6 +65,11 @@ class Placed:
         place = self.place
         return self._numbers[place.model.index, place.bank]
 
+    @property
+    def now_ps(self) -> int:
+        """Device time in picoseconds."""
+        return self._runtime.device.now_ps()
+
     def run(self, values: NDArray[np.generic]) -> Answer:
         """Run a batch in the model file's layout with the version that is in place.
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.update_campaign import Campaign, MixedError, small_network
 from fpga_rt.arch.boards import board
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.emulator import Emulator
@@ -18,10 +17,10 @@ from fpga_rt.errors import DeviceError, UpdateError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.compile import compile_network
-from fpga_rt.runtime.banks import Banks
 from fpga_rt.runtime.runtime import Runtime
 from fpga_rt.update.live import Live
 from fpga_rt.update.make import make_package, make_target
+from fpga_rt.update.placed import Placed
 from fpga_rt.update.store import Store
 from tests.random_networks import Builder
 from tests.update.disk import Disk, PowerCutError
@@ -53,14 +52,14 @@ def _runs(live: Live, deployment: Deployment, version: int) -> None:
 
 
 def test_an_update_and_the_way_back(
-    live: Live, store: Store, base: Deployment, target: Deployment, package: bytes
+    device: Device, live: Live, store: Store, base: Deployment, target: Deployment, package: bytes
 ) -> None:
     _runs(live, base, 1)
     applied = live.apply(package)
     assert (applied.version, applied.replaced, applied.vectors) == (2, 1, 4)
     assert applied.package_bytes == len(package)
     assert not applied.new_program
-    assert applied.self_test_ps > 0
+    assert 0 < applied.self_test_ps <= device.now_ps() - applied.accepted_ps
     _runs(live, target, 2)
     assert store.state.active.number == 2
     assert live.rollback() == 1
@@ -149,6 +148,20 @@ def test_a_replayed_package(live: Live, package: bytes) -> None:
     with pytest.raises(UpdateError, match="has had version 2 already") as error:
         live.apply(package)
     assert error.value.reason == "version"
+
+
+def test_a_right_answer_is_confirmed(
+    device: Device, live: Live, package: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before_ps = device.now_ps()
+    assert before_ps < live.confirm() <= device.now_ps()
+    applied = live.apply(package)
+    assert live.confirm() - applied.accepted_ps > applied.self_test_ps
+    monkeypatch.setattr(
+        Placed, "outputs", lambda self, place, codes: (np.zeros((1, 5), np.int8), 1)
+    )
+    with pytest.raises(UpdateError, match="version 2, which runs, answers a test vector otherwise"):
+        live.confirm()
 
 
 class _Wrong(Emulator):
@@ -299,29 +312,6 @@ def test_two_threads(live: Live, base: Deployment, owner: Secret) -> None:
     assert problems == []
     assert seen == sorted(seen)
     assert seen[-1] == 7
-
-
-def _campaign(device: Device, owner: Secret, seed: int) -> Campaign:
-    base = compile_network(small_network(), board("pynq-z2"), 2)
-    store = Store.install(Disk(), base, [owner.public_key])
-    return Campaign(device, store, owner, base.network, seed)
-
-
-def test_updates_at_random_moments(device: Device, owner: Secret) -> None:
-    """A sample; `python -m benchmarks.update_campaign` runs 1,000."""
-    outcome = _campaign(device, owner, 11).run(12)
-    assert outcome.updates == 12
-    assert outcome.inferences > 60
-    assert outcome.during > 10
-    assert max(outcome.pauses_ps) <= 10**9  # 1 ms
-
-
-def test_a_bank_written_while_it_is_read_is_noticed(
-    device: Device, owner: Secret, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Banks, "_other", lambda self, kind, bank: getattr(bank, kind))
-    with pytest.raises(MixedError, match="an answer of version 1 is golden execution of"):
-        _campaign(device, owner, 11).run(12)
 
 
 def test_a_device_without_room_for_an_update_is_refused_at_once(

@@ -43,15 +43,19 @@ def run(arguments: argparse.Namespace) -> None:
         api.open_device(arguments.device, board) as device,
         api.Runtime(device) as runtime,
     ):
-        applied = Live(runtime, store).apply(package)
+        live = Live(runtime, store)
+        live.confirm()  # as on a device that runs, modules are in place when the update comes
+        applied = live.apply(package)
+        first_ps = live.confirm() - applied.accepted_ps
     result = {
         "device": arguments.device,
         "clock": device.capabilities.clock,
         "origin": device.capabilities.origin,
         **asdict(applied),
         "self_test_us": to_us(applied.self_test_ps),
+        "first_correct_us": to_us(first_ps),
     }
-    del result["self_test_ps"]
+    del result["self_test_ps"], result["accepted_ps"]
     print(json.dumps(result, indent=2) if arguments.json else _text(result))
 
 
@@ -81,5 +85,7 @@ def _text(result: dict[str, Any]) -> str:
         f" parameters\n"
         f"  self-test  {count_text(result['vectors'], 'test vector')} right in"
         f" {time_text(result['self_test_us'])} on {result['device']} ({result['clock']} clock,"
-        f" {result['origin']})"
+        f" {result['origin']})\n"
+        f"  answers    rightly {time_text(result['first_correct_us'])} after the package was"
+        " accepted, by the same clock"
     )
