@@ -1,4 +1,4 @@
-"""Commands for the elementwise modules by the host's own encoders, and what they compute."""
+"""Commands for modules that keep a shape, by the host's own encoders, and what they compute."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from fpga_rt.arithmetic.operations import Addition, AveragePool, MaximumPool
+from fpga_rt.arithmetic.operations import Addition, AveragePool, Dense, MaximumPool
 from fpga_rt.arithmetic.requantise import AdditionRule, Requantisation
 from fpga_rt.contract.command import COMMAND, Segment, address
 from fpga_rt.contract.memory_map import FEATURE_MEMORY_BASE, align
 from fpga_rt.contract.submission import Placement, Ring, Submission
 from fpga_rt.modules.layer import Layer, Operands, Place, Tile
 from fpga_rt.modules.module import Module
+from fpga_rt.modules.parameters import Parameters
 from sim.benches.memory import Dram
 
 Codes = NDArray[np.int8]
 Shape = tuple[int, int, int]
-Operation = AveragePool | Addition | MaximumPool
+Operation = AveragePool | Addition | MaximumPool | Dense
 _UNTOUCHED = 0x55
 
 
@@ -35,6 +36,11 @@ def random_operation(module: Module, channels: int, random: Random) -> Operation
         zero_points = (random.randrange(-9, 9), random.randrange(-9, 9))
         return Addition(AdditionRule.from_scales(scales, zero_points, zero_point))
     bias = np.array([random.randrange(-500, 500) for _ in range(channels)], np.int32)
+    if module.family == "dense":
+        weights = np.array(random.choices(range(-127, 128), k=channels**2), np.int8)
+        factors = np.array([random.uniform(0.2, 0.7) for _ in range(channels)]) / 127
+        rule = Requantisation.from_scales(factors, 127 * 128 * channels + 500, zero_point)
+        return Dense(weights.reshape(channels, channels), bias, rule)
     factors = np.array([random.uniform(0.1, 1.0) for _ in range(channels)])
     rule = Requantisation.from_scales(factors, 128 + 500, zero_point)
     return AveragePool((1, 1), bias, rule)
@@ -68,45 +74,56 @@ class Step:
     residual: Place
     waits: Mapping[int, int] = field(default_factory=dict)
 
-    def encode(self, sequence: int, table: int) -> bytes:
-        """Return the descriptor; `table` is the offset in the segment TABLES."""
+    def encode(self, sequence: int, table: int, weights: int) -> bytes:
+        """Return the descriptor; `table` and `weights` are offsets in the segments of those."""
         shape = self.input.shape
         tile = Tile((0, shape[2]), (0, shape[1]))
         residual = self.residual if isinstance(self.operation, Addition) else None
-        operands = Operands(self.input, self.output, residual, table=address(Segment.TABLES, table))
+        parameters = address(Segment.WEIGHTS, weights), address(Segment.TABLES, table)
+        operands = Operands(self.input, self.output, residual, *parameters)
         fields = self.module.command(self._layer, tile, operands)
         fields |= {f"wait{p}": count for p, count in self.waits.items()}
         return COMMAND.encode(fields | {"sequence": sequence})
 
-    def table(self, operation: Operation | None = None) -> bytes:
-        """Return the table of this command, or of another operation in its place."""
+    def parameters(self, operation: Operation | None = None) -> Parameters:
+        """Return weights and table of this command, or of another operation in its place."""
         layer = self._layer
         if operation is not None:
             layer = Layer("step", operation, self.input.shape, self.output.shape)
         shape = self.input.shape
-        return self.module.parameters(layer, Tile((0, shape[2]), (0, shape[1]))).table
+        return self.module.parameters(layer, Tile((0, shape[2]), (0, shape[1])))
 
     @property
     def _layer(self) -> Layer:
         return Layer("step", self.operation, self.input.shape, self.output.shape)
 
 
+@dataclass(frozen=True)
+class Bank:
+    """Where the parameters of a program lie: addresses of the segments WEIGHTS and TABLES."""
+
+    weights: int
+    tables: int
+
+
 class Program:
-    """Steps for each partition, with their rings and one bank of tables in memory."""
+    """Steps for each partition, with their rings and one bank of parameters in memory."""
 
     def __init__(self, dram: Dram, steps: Mapping[int, Sequence[Step]]) -> None:
         """Encode the steps and put them into memory."""
         self._dram = dram
         self.steps = {p: list(found) for p, found in steps.items()}
         self.rings: dict[int, Ring] = {}
-        offset = 0
+        table = weights = 0
         for partition, found in self.steps.items():
             text = b""
             for index, step in enumerate(found):
-                text += step.encode(index, offset)
-                offset += align(len(step.table()))
+                text += step.encode(index, table, weights)
+                parameters = step.parameters()
+                table += align(len(parameters.table))
+                weights += align(len(parameters.weights))
             self.rings[partition] = Ring(dram.place(text), len(found))
-        self.tables = self.bank([])
+        self.bank = self.place([])
 
     @property
     def ordered(self) -> list[Step]:
@@ -114,16 +131,23 @@ class Program:
         every = [step for found in self.steps.values() for step in found]
         return sorted(every, key=lambda step: step.index)
 
-    def bank(self, operations: Sequence[Operation]) -> int:
-        """Put a bank of tables into memory and return its address.
+    def images(self, operations: Sequence[Operation]) -> tuple[bytes, bytes]:
+        """Return weights and tables as they lie in memory.
 
         Args:
             operations: What the steps compute, as `ordered`; empty for what they were made with.
         """
         every = [step for found in self.steps.values() for step in found]
         by_step = dict(zip(self.ordered, operations, strict=True)) if operations else {}
-        blocks = [step.table(by_step.get(step)) for step in every]
-        return self._dram.place(b"".join(b.ljust(align(len(b)), b"\0") for b in blocks))
+        blocks = [step.parameters(by_step.get(step)) for step in every]
+        return (
+            b"".join(_padded(block.weights) for block in blocks),
+            b"".join(_padded(block.table) for block in blocks),
+        )
+
+    def place(self, operations: Sequence[Operation]) -> Bank:
+        """Put a bank of parameters into memory; `operations` as for `images`."""
+        return Bank(*(self._dram.place(image) for image in self.images(operations)))
 
 
 @dataclass
@@ -146,17 +170,17 @@ class Work:
     dram: Dram
     features: Placement
 
-    def submission(self, bank: int = 0, tables: int | None = None) -> Submission:
-        """Return what to submit; `tables` is the address of a bank."""
-        tables = self.program.tables if tables is None else tables
+    def submission(self, number: int = 0, bank: Bank | None = None) -> Submission:
+        """Return what to submit: with the program's own bank unless another is given."""
+        bank = bank or self.program.bank
         places = {
             Segment.INPUT: self.source,
             Segment.OUTPUT: self.target,
             Segment.FEATURES: self.features,
-            Segment.WEIGHTS: Placement(self.program.tables),
-            Segment.TABLES: Placement(tables),
+            Segment.WEIGHTS: Placement(bank.weights),
+            Segment.TABLES: Placement(bank.tables),
         }
-        return Submission(self.program.rings, places, len(self.operands), bank)
+        return Submission(self.program.rings, places, len(self.operands), number)
 
     def check(self, operations: Sequence[Operation] = ()) -> None:
         """Compare every output with the arithmetic, and the bytes behind it with what was there.
@@ -223,3 +247,7 @@ def chain(
     work = Work(Program(dram, steps), *segments, operands, dram, features)
     work.clear()
     return work
+
+
+def _padded(block: bytes) -> bytes:
+    return block.ljust(align(len(block)), b"\0")

@@ -22,7 +22,7 @@ from fpga_rt.contract.static_region import (
     partition_register,
 )
 from sim.benches.faults import fault
-from sim.benches.programs import Work, chain, random_operation
+from sim.benches.programs import Work, chain
 from sim.benches.streams import ERRORS, broken_stream, stream_of
 from sim.benches.system import PARTITIONS, System
 from sim.benches.tops import bench_modules, small_board
@@ -244,30 +244,6 @@ async def broken_streams(dut: Any) -> None:  # noqa: ANN401  # cocotb
         if THOROUGH:
             await _run(system, chain(system.dram, [(0, SCALE), (1, ADD)], SHAPE, random))
     await _run(system, chain(system.dram, [(0, SCALE), (1, ADD)], SHAPE, random))
-
-
-@test
-async def tables_are_switched_between_inferences(dut: Any) -> None:  # noqa: ANN401  # cocotb
-    """Another bank of tables comes at any moment; no output was made with two of them."""
-    system = await System.start(dut, "tables")
-    host, random = system.host, system.random
-    await system.swap(0, SCALE)
-    work = chain(system.dram, [(0, SCALE), (0, SCALE)], SHAPE, random, repeat=3)
-    banks = [[random_operation(SCALE, SHAPE[2], random) for _ in range(2)] for _ in range(4)]
-    tables = work.program.bank(banks[0])
-    await host.prepare(work.submission(100, tables))
-    for index, operations in enumerate(banks):
-        await host.start()
-        if index + 1 < len(banks):
-            await system.clocks(random.randrange(1, 400))
-            tables = work.program.bank(banks[index + 1])
-            await host.prepare(work.submission(101 + index, tables))
-        status = await host.ended()
-        assert not status["error"], status
-        assert await host.read("completed_bank") == 100 + index
-        work.check(operations)
-        work.clear()
-    system.check()
 
 
 @test

@@ -15,6 +15,7 @@ from fpga_rt.errors import FpgaRtError, ToolchainError
 from sim.benches.tops import (
     BENCH,
     ULTRASCALE_PLUS,
+    WEIGHTED,
     controller_top,
     decoupler_top,
     module_top,
@@ -45,6 +46,7 @@ _BENCHES = {
         {"BENCH_BOARD": ULTRASCALE_PLUS},
     ),
     "region": _Bench(region_top, "region"),
+    "parameters": _Bench(partial(region_top, names=WEIGHTED), "parameters"),
     **{name: _Bench(partial(module_top, name), "module") for name in SMALL_MODULES},
 }
 BENCHES = tuple(_BENCHES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -16,7 +17,7 @@ from sim.benches.faults import fault
 from sim.benches.host import Host, Meanwhile
 from sim.benches.memory import Dram, Pauses, serve
 from sim.benches.streams import stream_of
-from sim.benches.tops import bench_modules, module_registers, small_board
+from sim.benches.tops import MODULES, bench_modules, module_registers, small_board
 from sim.reconfiguration import forget, registers_of
 
 CLOCK_PS = 7000
@@ -37,10 +38,16 @@ class System:
         channels: of the memory, by the partition that they belong to, -1 for none.
     """
 
-    def __init__(self, dut: Any, random: Random) -> None:  # noqa: ANN401  # cocotb
+    def __init__(
+        self,
+        dut: Any,  # noqa: ANN401  # cocotb
+        random: Random,
+        modules: Sequence[str] = MODULES,
+    ) -> None:
         """Put memory and host to the ports; nothing runs yet."""
         self.dut = dut
         self.random = random
+        self._modules = modules
         self.dram = Dram()
         self.host = Host(dut, self.dram)
         self.activity = Activity(dut, PARTITIONS)
@@ -54,15 +61,22 @@ class System:
             self.channels[p] = serve(dut, self.dram, reads, writes)
 
     @staticmethod
-    async def start(dut: Any, name: str, *, pauses: bool = True) -> System:  # noqa: ANN401  # cocotb
+    async def start(
+        dut: Any,  # noqa: ANN401  # cocotb
+        name: str,
+        *,
+        pauses: bool = True,
+        modules: Sequence[str] = MODULES,
+    ) -> System:
         """Reset everything but what the partitions hold, and return the system.
 
         Args:
             dut: The top module.
             name: Of the test; with the seed of the run it gives the seed of the test.
             pauses: Whether all channels pause at random.
+            modules: Names of those that the top module was made with.
         """
-        system = System(dut, Random(f"{cocotb.RANDOM_SEED} {name}"))
+        system = System(dut, Random(f"{cocotb.RANDOM_SEED} {name}"), modules)
         dut.rst.value, dut.icap_rst.value, dut.pcap_owns.value = 1, 1, 0
         cocotb.start_soon(system._watch_loads())
         if pauses:
@@ -107,7 +121,7 @@ class System:
 
     async def _watch_loads(self) -> None:
         """Make the registers of every module that comes unknown."""
-        identities = [module.module_id for module in bench_modules()]
+        identities = [module.module_id for module in bench_modules(self._modules)]
         while True:
             await RisingEdge(self.dut.loaded)
             await FallingEdge(self.dut.icap_clk)  # what comes with the strobe is there, too
@@ -115,11 +129,11 @@ class System:
             if identity in identities:
                 place = getattr(self.dut, f"place_{int(self.dut.loaded_partition.value)}")
                 module = getattr(place, f"module_{identities.index(identity)}")
-                assert forget(module, _registers()) > 0
+                assert forget(module, _registers(self._modules)) > 0
 
 
 @cache
-def _registers() -> dict[str, frozenset[str]]:
+def _registers(modules: Sequence[str]) -> dict[str, frozenset[str]]:
     source = Path("modules.v")
-    source.write_text("\n".join(module_registers()), encoding="utf-8")
+    source.write_text("\n".join(module_registers(modules)), encoding="utf-8")
     return registers_of([source])

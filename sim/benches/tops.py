@@ -35,6 +35,8 @@ SERIES7, ULTRASCALE_PLUS = "pynq-z2", "kv260"
 BENCH = "bench"
 """Name of every top module."""
 MODULES = ("scale_2", "add_2", "clamp_2")
+WEIGHTED = ("scale_2", "dense_2")
+"""Modules of `region_top`, and those of the bench whose parameters have weights, too."""
 _SIM = Path(__file__).resolve().parents[1]
 _FEATURE_MEMORY_BYTES = 8192
 _HALF_NS = {"clk": 3.5, "icap_clk": 5}
@@ -82,9 +84,9 @@ def small_board(name: str = SERIES7) -> Board:
 
 
 @cache
-def bench_modules() -> tuple[Module, ...]:
+def bench_modules(names: Sequence[str] = MODULES) -> tuple[Module, ...]:
     """Return the host halves of the modules that the partitions may hold."""
-    return named(MODULES)
+    return named(names)
 
 
 def decoupler() -> str:
@@ -165,20 +167,22 @@ def controller_top(component: str | None = None, board_name: str = SERIES7) -> s
     return _with_port(StaticSource("controller", text, ports), board, [], channels)
 
 
-def region_top(component: str | None = None) -> str:
+def region_top(component: str | None = None, names: Sequence[str] = MODULES) -> str:
     """Return the Verilog of the static region with modules that are swapped in both partitions.
 
     Args:
         component: Verilog to put in the place of the static region.
+        names: of the modules.
     """
+    held = bench_modules(names)
     board = small_board()
     text = component or static_region()
     ports = ports_of(text, "static_region")
     channels = [*_subordinate("s_axi")]
     for prefix in ("control", "configuration"):
         channels += _manager(prefix, ports)
-    body, modules = [], [_file("boundary/boundary_injector.v"), *map(_module, bench_modules())]
-    identities = {m.module_id: f"{m.name}_pins" for m in bench_modules()}
+    body, modules = [], [_file("boundary/boundary_injector.v"), *map(_module, held)]
+    identities = {m.module_id: f"{m.name}_pins" for m in held}
     for p in range(len(board.partitions)):
         for prefix in (f"features_{p}_read", f"features_{p}_write", f"parameters_{p}"):
             channels += _manager(prefix, ports)
@@ -210,9 +214,9 @@ def module_top(name: str, component: str | None = None) -> str:
     return "\n".join((top, component or _module(module)))
 
 
-def module_registers() -> list[str]:
+def module_registers(names: Sequence[str] = MODULES) -> list[str]:
     """Return the Verilog of every module, to find the registers in."""
-    return [_module(module) for module in bench_modules()]
+    return [_module(module) for module in bench_modules(names)]
 
 
 def _with_port(

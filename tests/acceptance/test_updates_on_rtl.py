@@ -49,7 +49,7 @@ def test_updates_at_random_moments(campaign: Callable[[int], Outcome]) -> None:
 def test_a_bank_written_while_it_is_read(
     campaign: Callable[[int], Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Modules of the gateware read parameters while they compute: both versions are in an answer."""
+    """Modules of the gateware read parameters while they compute."""
     monkeypatch.setattr(Banks, "_other", lambda self, kind, bank: getattr(bank, kind))
     with pytest.raises(MixedError, match=r"an answer of version \d+ is golden execution of"):
         campaign(40)

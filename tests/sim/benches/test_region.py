@@ -15,7 +15,7 @@ from sim.benches.runner import failures, run
 from sim.benches.tops import MODULES, small_board
 from sim.reconfiguration import TransitionCoverage
 
-TESTS = 11
+TESTS = 10
 
 
 def run_region(folder: Path, seed: int, **environment: str) -> TransitionCoverage:
