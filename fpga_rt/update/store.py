@@ -7,6 +7,7 @@ the device comes back with the version before or with the one after, whole.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -26,6 +27,8 @@ from fpga_rt.update.signature import PublicKey
 from fpga_rt.update.state import State, States, Version
 from fpga_rt.update.transfer import INCOMING, Transfer
 from fpga_rt.update.vectors import Codes, generated
+
+_log = logging.getLogger(__name__)
 
 QUOTA_ARCHIVES = 4
 """What a store may take unless it is told otherwise, in lengths of the archive it begins with."""
@@ -229,7 +232,7 @@ class Store:
                 replace(found, trial=(candidate.version,), event=f"version {number} is on trial")
             )
         except UpdateError:
-            self.collect()
+            self._tidy()
             raise
 
     def commit(self, candidate: Candidate) -> None:
@@ -250,7 +253,7 @@ class Store:
                 event=f"version {number} replaced version {found.active.number}",
             )
         )
-        self.collect()
+        self._tidy()
 
     def abandon(self, why: str) -> None:
         """Give the version on trial up; what was active stays."""
@@ -292,17 +295,36 @@ class Store:
                 event=f"version {found.active.number} was rolled back to {version.number}",
             )
         )
-        self.collect()
+        self._tidy()
         return version
 
     def collect(self) -> int:
-        """Remove what no version needs; return the bytes freed."""
+        """Remove what no version needs; return the bytes freed.
+
+        Raises:
+            UpdateError: the disk fails; every version is there all the same.
+        """
         keep: set[str] = set()
         for found in self._states.read():
             keep.add(found.vectors)
             for version in found.versions:
                 keep |= self._names(version)
-        return self._objects.keep(keep)
+        try:
+            return self._objects.keep(keep)
+        except OSError as error:
+            raise UpdateError(
+                f"the store {self._files} cannot remove what no version needs"
+                f" ({error.strerror or error}), which takes room until the next change; see that"
+                " its disk can be written",
+                "store",
+            ) from error
+
+    def _tidy(self) -> None:
+        """Collect garbage behind a change that lasts: a disk that refuses does not undo it."""
+        try:
+            self.collect()
+        except UpdateError as error:
+            _log.warning("%s", error)
 
     def _find_room(self, what: str, size_bytes: int, taken: Callable[[], int]) -> None:
         """See to it that something fits beside what is taken.

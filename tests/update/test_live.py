@@ -119,28 +119,35 @@ def test_what_is_dropped_after_the_commit_is_in_place_all_the_same(
     _runs(live, target, 2)
 
 
+def _bad(*paths: str) -> None:
+    raise OSError(5, "Input/output error")
+
+
 def test_a_rollback_that_fails_leaves_disk_and_device_with_one_version(
     live: Live,
     store: Store,
     disk: Disk,
-    base: Deployment,
+    target: Deployment,
     package: bytes,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Removing garbage comes behind the rename that makes the version before active."""
     live.apply(package)
+    monkeypatch.setattr(disk, "rename", _bad)
+    with pytest.raises(UpdateError, match="Input/output error"):
+        live.rollback()
+    assert store.state.active.number == 2
+    _runs(live, target, 2)
+
+
+def test_garbage_that_stays_undoes_nothing(
+    live: Live, disk: Disk, target: Deployment, package: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Removing it comes behind the rename that makes another version active."""
     disk.write("objects/" + "0" * 64, b"no version needs this")
-
-    def bad(*paths: str) -> None:
-        raise OSError(5, "Input/output error")
-
-    for step, number in (("rename", 2), ("remove", 1)):
-        with monkeypatch.context() as patch:
-            patch.setattr(disk, step, bad)
-            with pytest.raises((OSError, UpdateError), match="Input/output error"):
-                live.rollback()
-        assert store.state.active.number == live.run(CODES).version == number
-    _runs(live, base, 1)
+    monkeypatch.setattr(disk, "remove", _bad)
+    assert live.apply(package).version == 2
+    _runs(live, target, 2)
+    assert live.rollback() == live.run(CODES).version == 1
 
 
 def test_a_replayed_package(live: Live, package: bytes) -> None:

@@ -377,3 +377,34 @@ def test_committing_what_was_not_staged(store: Store, package: bytes) -> None:
         store.commit(store.admit(package))
     store.abandon("nothing")
     assert store.state.event == "version 1 was installed"
+
+
+def test_garbage_that_cannot_be_removed(
+    store: Store, disk: Disk, package: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed or rolled back stays so, with a warning; asking for it is refused."""
+    disk.write("objects/" + "0" * 64, b"no version needs this")
+
+    def stuck(path: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    warned: list[tuple[str, UpdateError]] = []
+    message = (
+        "the store disk cannot remove what no version needs (Read-only file system), which takes"
+        " room until the next change; see that its disk can be written"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "remove", stuck)
+        patch.setattr("fpga_rt.update.store._log.warning", lambda *text: warned.append(text))
+        candidate = store.admit(package)
+        store.stage(candidate)
+        store.commit(candidate)
+        assert store.state.active == candidate.version
+        assert store.rollback() == store.state.active
+        assert store.state.active.number == 1
+        assert [text % error for text, error in warned] == [message] * 2
+        with pytest.raises(UpdateError) as error:
+            store.collect()
+        assert (str(error.value), error.value.reason) == (message, "store")
+    assert store.collect() > 0
+    assert "0" * 64 not in disk.names("objects")
