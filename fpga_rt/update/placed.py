@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import FpgaRtError
 from fpga_rt.runtime.model import LoadedModel
 from fpga_rt.runtime.runtime import Request, Runtime
+from fpga_rt.update.turns import Turns
 from fpga_rt.update.vectors import Codes
 
 
@@ -54,7 +54,7 @@ class Placed:
             DeviceError: it is for another board, or device memory is full.
         """
         self._runtime = runtime
-        self._device = threading.Lock()
+        self._device = Turns()
         self.place = self._load(deployment)
         """What inferences that begin now run."""
         self._numbers = {(self.place.model.index, self.place.bank): number}

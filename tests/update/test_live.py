@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -319,6 +320,31 @@ def test_two_threads(live: Live, base: Deployment, owner: Secret) -> None:
     assert problems == []
     assert seen == sorted(seen)
     assert seen[-1] == 7
+
+
+def test_an_inference_waits_for_one_test_vector_at_most(
+    device: Device, live: Live, package: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for while the first one runs, by another thread than the one that updates."""
+    turns, wait, versions = live._placed._device, device.wait, list[int]()
+    thread = threading.Thread(target=lambda: versions.append(live.run(CODES).version))
+    banks: list[int] = []
+
+    def waiting(*pending: Pending, timeout_s: float | None = None) -> Completion:
+        if pending[0].kind == "program" and not banks:
+            thread.start()
+            while not turns.waiting:
+                time.sleep(0.001)
+        done = wait(*pending, timeout_s=timeout_s)
+        if done.pending.kind == "program":
+            banks.append(done.bank)
+        return done
+
+    monkeypatch.setattr(device, "wait", waiting)
+    live.apply(package)
+    thread.join()
+    assert versions == [1]
+    assert banks == [1, 0, 1, 1, 1]
 
 
 def test_a_device_without_room_for_an_update_is_refused_at_once(
