@@ -98,6 +98,10 @@ class MixedError(AssertionError):
     """An answer is not that of the version that it names."""
 
 
+class StaleError(AssertionError):
+    """An answer is of another version than the one that is in place."""
+
+
 class DroppedError(AssertionError):
     """An inference was refused, or its answer does not come from the device."""
 
@@ -118,7 +122,8 @@ class Campaign:
         codes = np.random.default_rng(seed).integers(-128, 128, shape)
         self._images: NDArray[np.int8] = codes.astype(np.int8)
         self._base = store.deployment()
-        self._golden = {store.state.active.number: golden.run(network, self._images)}
+        self._version = store.state.active.number
+        self._golden = {self._version: golden.run(network, self._images)}
         self._update: Update | None = None
         self._steps: list[_Step] = []
         self._programs: list[Completion] = []
@@ -130,6 +135,7 @@ class Campaign:
 
         Raises:
             MixedError: an answer is not that of the version that it names.
+            StaleError: an answer is not of the version that is in place.
             DroppedError: an inference was not answered, or not by the device.
         """
         with watched(self._device, self._interrupt, self._programs.append):
@@ -161,7 +167,7 @@ class Campaign:
             self._any(live)
             while update.result is None and self._chance.random() < STEP_CHANCE:
                 self._step(update)
-        self._base, self._update = target, None
+        self._base, self._update, self._version = target, None, number
         accepted, switch = self._steps[0], self._steps[-1]
         asked_ps = self._asked_ps
         undisturbed_ps = self._any(live)
@@ -214,8 +220,9 @@ class Campaign:
         self._asked_ps = answered_ps
 
     def _check(self, answer: Answer, index: int) -> None:
-        expected = self._golden.get(answer.version)
-        if expected is None or not np.array_equal(answer.codes[0], expected[index]):
+        if answer.version != self._version:
+            raise StaleError(f"an answer of version {answer.version}, expected {self._version}")
+        if not np.array_equal(answer.codes[0], self._golden[answer.version][index]):
             equal = [
                 v for v, codes in self._golden.items() if (codes[index] == answer.codes[0]).all()
             ]

@@ -60,7 +60,7 @@ def test_the_whole_way(update: Cli, network: Network, cli: Cli, data: Path) -> N
     applied = _json(update("apply", "store", "up.fru", "--json"))
     assert (applied["version"], applied["replaced"], applied["device"]) == (2, 1, "emulator")
     assert (applied["clock"], applied["origin"]) == ("virtual", "modelled")
-    assert applied["self_test_us"] > 0
+    assert 0 < applied["self_test_us"] < applied["first_correct_us"]
     status = _json(update("status", "store", "--json"))
     assert (status["version"], status["previous"], status["highest"]) == (2, 1, 2)
     assert update("export", "store", "-o", "now.frt").code == 0
@@ -80,7 +80,8 @@ def test_texts(update: Cli) -> None:
     text = update("apply", "store", "up.fru").out
     assert text.startswith("version 2 replaced version 1: parameters only\n")
     assert "4 test vectors right in" in text
-    assert "on emulator (virtual clock, modelled)" in text
+    assert "on emulator (virtual clock, modelled)\n  answers    rightly " in text
+    assert text.endswith(" after the package was accepted, by the same clock\n")
     text = update("status", "store").out
     assert "last       version 2 replaced version 1" in text
     assert "rollback   to version 1" in text

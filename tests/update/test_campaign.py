@@ -9,7 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.update_campaign import Campaign, DroppedError, MixedError, Outcome, figures
+from benchmarks.update_campaign import (
+    Campaign,
+    DroppedError,
+    MixedError,
+    Outcome,
+    StaleError,
+    figures,
+)
 from benchmarks.update_networks import small_network
 from fpga_rt.arch.boards import board
 from fpga_rt.contract.static_region import STATIC_REGION
@@ -121,6 +128,27 @@ def test_a_switch_in_the_midst_of_an_inference(
     monkeypatch.setattr(LoadedModel, "submission", mixed)
     with pytest.raises(MixedError, match=r"an answer of version \d is golden execution of none"):
         campaign(_three_modules(), 2)
+
+
+def test_a_switch_that_is_forgotten(campaign: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Placed, "switch", lambda self, place, number: None)
+    with pytest.raises(StaleError, match="an answer of version 1, expected 2"):
+        campaign()
+
+
+def test_a_switch_that_comes_too_soon(campaign: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the test vectors have passed."""
+    put = Placed.put
+
+    def hasty(self: Placed, deployment: Deployment) -> Place:
+        place = put(self, deployment)
+        self._numbers[place.model.index, place.bank] = 2
+        self.place = place
+        return place
+
+    monkeypatch.setattr(Placed, "put", hasty)
+    with pytest.raises(StaleError, match="an answer of version 2, expected 1"):
+        campaign()
 
 
 def test_a_request_that_is_lost(campaign: Run, monkeypatch: pytest.MonkeyPatch) -> None:
