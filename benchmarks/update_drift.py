@@ -39,6 +39,7 @@ from benchmarks.update_drift_device import device_facts
 from benchmarks.update_drift_summary import document, text
 from benchmarks.update_drift_tables import with_tables
 from fpga_rt.deployment.atomic_file import write_atomically
+from fpga_rt.errors import ModelError
 from fpga_rt.update.adapt.adaptation import (
     Adaptation,
     Trial,
@@ -56,7 +57,7 @@ BUDGET_SHARES = {"resnet8": 0.05, "mnist": 0.12}
 depthwise convolutions, which has few weights for each channel."""
 FIRST_SEED_ALONE = ("first_blocks", "sensitive_blocks")
 """Policies that `auto` does not try, and that are not worth their processor time for every seed."""
-RECIPES = {"resnet8": Recipe(epochs=6, mirrored=True), "mnist": Recipe()}
+RECIPES = {"resnet8": Recipe(epochs=6, mirrored=True), "mnist": Recipe(epochs=3)}
 """Chosen by `benchmarks.update_drift_recipes`. Digits know left and right."""
 
 
@@ -110,13 +111,14 @@ def run_cell(
     found = {name: _entry(trial, report) for name, trial in trials.items()}
     fit, held_back = (samples.take(part) for part in np.split(np.arange(len(samples)), [sizes.fit]))
     choice = choose(Adaptation(of.deployment, fit, held_back, reference, recipe), budget)
-    chosen = choice.trial.policy or "none"
+    chosen = choice.trial.policy
     judged = {trial.policy or "none": int(trial.judged.sum()) for trial in choice.trials}
-    found["auto"] = {**found[chosen], "chose": chosen, "judged": judged}
+    sent = whole.untouched() if chosen is None else whole.trial(chosen, budget)
+    found["auto"] = {**_entry(sent, report), "chose": chosen or "none", "judged": judged}
     return {
         **asdict(cell), "sizes": asdict(sizes), "recipe": asdict(recipe), "budget_bytes": budget,
-        "parameter_bytes": parameter_bytes(of), "processor_s": time.process_time() - started,
-        "policies": found,
+        "parameter_bytes": parameter_bytes(of), "base": of.digest,
+        "processor_s": time.process_time() - started, "policies": found,
     }  # fmt: skip
 
 
@@ -198,6 +200,12 @@ def _run_missing(network: str, wanted: list[Cell], folder: Path, part: str, size
     if not missing:
         return
     of = base(network, folder)
+    wanted_images, images = (1 + max(cell.seed for cell in wanted)) * sizes.report, len(of.report)
+    if wanted_images > images:
+        raise ModelError(
+            f"{network}: {wanted_images} images are to be reported on, there are {images}; ask for"
+            " fewer --seeds, or a smaller --report"
+        )
     reference = reference_moments(of.deployment.network, of.trained_on.codes)
     for number, cell in enumerate(missing, 1):
         if (folder / cell.file).exists():  # by another run meanwhile

@@ -10,6 +10,7 @@ Data, bases and their archives are kept in a folder of the caller's.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import tarfile
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from torch import nn
 
 from benchmarks import datasets
 from fpga_rt import api
+from fpga_rt.deployment.atomic_file import write_atomically
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.frontend import load, torch_export
 from fpga_rt.network.graph import Network
@@ -43,12 +45,14 @@ class Base:
 
     Attributes:
         deployment: of the network.
+        digest: of its archive.
         trained_on: what the base has seen.
         field: images that devices' samples are drawn from.
         report: images that accuracy is reported on, mixed evenly by class.
     """
 
     deployment: Deployment
+    digest: str
     trained_on: Samples
     field: Samples
     report: Samples
@@ -68,7 +72,8 @@ def base(name: str, folder: Path) -> Base:
     if name == "resnet8":
         mixed, others = np.split(mixed, 2)
         field = report.take(others)
-    return Base(api.load(path), seen, field, report.take(mixed))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Base(api.load(path), digest, seen, field, report.take(mixed))
 
 
 def _cifar10(part: str, folder: Path) -> Samples:
@@ -87,9 +92,11 @@ def _cifar10(part: str, folder: Path) -> Samples:
         names = sorted(found)
         classes = sorted({name.split("/")[1] for name in names})
         labels = [classes.index(name.split("/")[1]) for name in names]
-        np.savez(path, x=np.stack([found[name] for name in names]), y=np.array(labels))
-    with np.load(path) as data:
-        return Samples(_shifted(data["x"]), data["y"])
+        data = io.BytesIO()
+        np.savez(data, x=np.stack([found[name] for name in names]), y=np.array(labels))
+        write_atomically(path, [data.getvalue()])
+    with np.load(path) as arrays:
+        return Samples(_shifted(arrays["x"]), arrays["y"])
 
 
 def _mnist(part: str, folder: Path) -> Samples:

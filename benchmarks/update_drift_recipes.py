@@ -37,8 +37,9 @@ RECIPES: dict[Policy, tuple[Recipe, ...]] = {
         Recipe(epochs=3, mirrored=True), Recipe(epochs=6, mirrored=True),
     ),
     "sparse": (
-        Recipe(epochs=3), Recipe(epochs=6, sparse_rate=5e-3),
-        Recipe(epochs=3, mirrored=True), Recipe(epochs=6, mirrored=True),
+        Recipe(epochs=3, sparse_rate=1e-2), Recipe(epochs=6, sparse_rate=5e-3),
+        Recipe(epochs=3, mirrored=True, sparse_rate=1e-2),
+        Recipe(epochs=6, mirrored=True, sparse_rate=1e-2),
         Recipe(epochs=6, mirrored=True, sparse_rate=5e-3),
         Recipe(epochs=6, mirrored=True, sparse_rate=2e-2),
     ),

@@ -7,10 +7,10 @@ alone and `lost` ones by full fine-tuning alone, by seed.
 Errors are those of a difference, in points, and hold what chance there is: which images are
 reported on, which samples a device sent, and the order of training.
 
-- `shift`, of the mean of a shift over the seeds: the scatter between seeds, pooled over all shifts.
+- `training`, of one cell: what the scatter between seeds, pooled over all shifts, exceeds that of
+  single images by.
 - `mean`, of the mean over shifts: those of a seed share the images that are reported on, so the
-  images' part is the scatter of each image's sum over all shifts; what the scatter between seeds
-  exceeds that of single images by is the trainings' part, which shifts do not share.
+  images' part is the scatter of each image's sum over all shifts; trainings they do not share.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def document(files: Sequence[Path]) -> Document:
     """Return what the cells of one network say.
 
     Raises:
-        ModelError: one of them has not been run.
+        ModelError: one of them has not been run, or they were not run alike.
     """
     missing = [path.name for path in files if not path.exists()]
     if missing:
@@ -44,6 +44,7 @@ def document(files: Sequence[Path]) -> Document:
             " parts first, or ask for fewer seeds"
         )
     cells = [json.loads(path.read_text()) for path in files]
+    _check_alike(cells, files)
     by_shift: dict[tuple[str, int], list[Document]] = defaultdict(list)
     for cell in cells:
         by_shift[cell["corruption"], cell["severity"]].append(cell)
@@ -64,6 +65,28 @@ def document(files: Sequence[Path]) -> Document:
         "errors": {policy: _errors(cells, shifts, policy) for policy in first["policies"]},
         "shifts": shifts,
     }
+
+
+def _check_alike(cells: Sequence[Document], files: Sequence[Path]) -> None:
+    """Refuse cells of another recipe, budget, base or number of images than the first one's.
+
+    Raises:
+        ModelError: there are some.
+    """
+    for cell, path in zip(cells, files, strict=True):
+        for what in ("recipe", "sizes", "budget_bytes", "parameter_bytes", "base"):
+            one, other = (_apart_from_seed(each.get(what)) for each in (cells[0], cell))
+            if one != other:
+                raise ModelError(
+                    f"{what} of {path.name} is {other}, of {files[0].name} {one}; expected cells"
+                    " of one run: remove one of them, and run what is missing again"
+                )
+
+
+def _apart_from_seed(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: each for name, each in value.items() if name != "seed"}
+    return value
 
 
 def _policies(cells: Sequence[Document]) -> Document:
@@ -91,7 +114,7 @@ def _errors(cells: Sequence[Document], shifts: Sequence[Document], policy: str) 
         )
     seeds, images = len(by_seed), cells[0]["sizes"]["report"]
     if seeds < 2:
-        return {"shift": None, "mean": None}
+        return {"training": None, "mean": None}
     sums = [np.sum(of_shifts, axis=0) for of_shifts in by_seed.values()]
     shared = sum(images * float(each.var(ddof=1)) for each in sums) / (len(tried) * images) ** 2
     differences = [
@@ -100,8 +123,9 @@ def _errors(cells: Sequence[Document], shifts: Sequence[Document], policy: str) 
     ]
     scatter = float(np.mean([each.var(ddof=1) for each in differences]))
     alone = float(np.mean([d.var(ddof=1) / images for each in by_seed.values() for d in each]))
-    of_mean = shared + max(0.0, scatter - alone) / len(tried)
-    return {"shift": 100 * (scatter / seeds) ** 0.5, "mean": 100 * of_mean**0.5}
+    training = max(0.0, scatter - alone)
+    of_mean = shared + training / len(tried)
+    return {"training": 100 * training**0.5, "mean": 100 * of_mean**0.5}
 
 
 def _bits(cell: Document, policy: str) -> NDArray[np.bool_]:

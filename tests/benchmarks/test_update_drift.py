@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.update_drift import FIRST_SEED_ALONE, Cell, Sizes, cells
 from benchmarks.update_drift_summary import document, text
-from benchmarks.update_drift_tables import difference, goals, overview, times, with_tables
+from benchmarks.update_drift_tables import by_seed, difference, goals, overview, times, with_tables
 from fpga_rt.errors import ModelError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,10 +87,11 @@ def test_errors_hold_seeds_and_images(summary: dict[str, Any]) -> None:
     Sums of an image over both shifts: -1, -1, 0, 0 for one seed and 0, 1, 0, -1 for the other.
     """
     found = summary["net"]["errors"]
-    assert found["affine"]["shift"] == pytest.approx(100 * ((0.125 + 0) / 2 / 2) ** 0.5)
+    assert found["affine"]["training"] == 0  # images alone scatter more than the seeds do
+    assert found["auto"]["training"] == pytest.approx(100 * (0.28125 / 2 - 0.0625 / 4) ** 0.5)
     assert found["affine"]["mean"] == pytest.approx(100 * (4 * (1 / 3 + 2 / 3)) ** 0.5 / 16)
-    assert found["full"] == {"shift": 0.0, "mean": 0.0}
-    assert found["first_blocks"] == {"shift": None, "mean": None}
+    assert found["full"] == {"training": 0.0, "mean": 0.0}
+    assert found["first_blocks"] == {"training": None, "mean": None}
 
 
 def test_errors_hold_trainings_that_scatter_more_than_images(tmp_path: Path) -> None:
@@ -99,7 +100,7 @@ def test_errors_hold_trainings_that_scatter_more_than_images(tmp_path: Path) -> 
     for number, cell in enumerate((_cell("fog", 0, never), _cell("fog", 1, {}))):
         (tmp_path / f"{number}.json").write_text(json.dumps(cell))
     found = document(sorted(tmp_path.iterdir()))["errors"]["affine"]
-    assert found == pytest.approx({"shift": 50.0, "mean": 50.0})
+    assert found == pytest.approx({"training": 100 * 0.5**0.5, "mean": 50.0})
 
 
 def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
@@ -107,7 +108,7 @@ def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
     # fog 5 of 8, dirt 4 of 8; to full +25 and -50.
     assert rows["| affine"] == (
         "| affine | 150, at most 250 | 25.0 % | 56.2 | 50.0 | -12.5 ± 12.5"
-        " | -50.0 ± 17.7 (dirt, strong) | 4 of 4 |"
+        " | -50.0 ± 25.0 (dirt, strong) | 4 of 4 |"
     )
     assert rows["| full"].endswith("| 68.8 | 37.5 |  |  |  |")
     assert rows["| nothing"].endswith(" | 0 of 4 |")
@@ -116,13 +117,27 @@ def test_an_overview_has_means_and_the_worst(summary: dict[str, Any]) -> None:
 
 
 def test_goals_are_held_to_what_was_counted(summary: dict[str, Any]) -> None:
-    """Twice the error of 17.7 leaves -50.0 below; the lower of two normals is 0.545 below."""
+    """Twice the error of 25 reaches above the goal; the lower of two normals is 0.545 below."""
     table = goals(summary["net"])
     missed = "25.00 %, missed | -12.50, missed | -50.00, missed"
-    assert f"| affine | {missed} | -22.13 | 1 of 2 |" in table
-    assert "| auto | 25.00 %, missed | +31.25, met | +0.00, met | +16.80 | 0 of 2 |" in table
-    assert "| first blocks, 1 seed | " in table
+    assert f"| affine | {missed} | -26.12 | 0 of 2 |" in table
+    assert "| auto | 25.00 %, missed | +31.25, met | +0.00, met | +13.88 | 0 of 2 |" in table
+    blocks = next(line for line in table.splitlines() if "first blocks, 1 seed" in line)
+    assert blocks.endswith(" |  |  |")
     assert "bytes at most 5.0 % | mean at least full - 0.5 | no shift below full - 1.2 |" in table
+
+
+def test_seeds_stand_apart(summary: dict[str, Any]) -> None:
+    """Affine, of four images a seed: fog 0 and +2 of them, dirt -2 and -2."""
+    assert by_seed(summary["net"]).splitlines()[:1] == ["| policy | seed 0 | seed 1 |"]
+    assert "| affine | -25.00 | +0.00 |" in by_seed(summary["net"])
+
+
+def test_cells_of_two_runs_are_not_one(tmp_path: Path) -> None:
+    for number, cell in enumerate((_cell("fog", 0, {}), {**_cell("fog", 1, {}), "base": "1"})):
+        (tmp_path / f"{number}.json").write_text(json.dumps(cell))
+    with pytest.raises(ModelError, match=r"base of 1.json is 1, of 0.json None; expected cells"):
+        document(sorted(tmp_path.iterdir()))
 
 
 def test_times_are_those_of_the_mean_package(summary: dict[str, Any]) -> None:

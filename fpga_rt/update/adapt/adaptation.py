@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import ExecutionError, UpdateError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
-from fpga_rt.update.adapt.budget import MARGIN_BYTES, affine_bytes, coarsen, package_bytes
+from fpga_rt.update.adapt.budget import MARGINS_BYTES, affine_bytes, coarsen, package_bytes
 from fpga_rt.update.adapt.fit import fit, settle
 from fpga_rt.update.adapt.fold import fold, fold_and_count
 from fpga_rt.update.adapt.graph import Graph, Moments, moments, to_images
@@ -128,15 +128,19 @@ class Adaptation:
 
     def _tried(self, policy: Policy, budget_bytes: int | None) -> Trial:
         chosen = self._plan(policy, budget_bytes)
-        graph = deepcopy(self._graph_of(chosen))
-        step = 0
-        if chosen.weights:
-            step = coarsen(graph, lambda: self._fits(graph, budget_bytes))
-            if chosen.normalise:
-                graph.normalise_by(True)
-                settle(graph, to_images(graph.network, self.samples.codes))
-        network, clipped = fold_and_count(graph)
-        size = package_bytes(self.base, network)
+        for margin_bytes in MARGINS_BYTES:
+            graph = deepcopy(self._graph_of(chosen))
+            step = 0
+            if chosen.weights:
+                room = None if budget_bytes is None else budget_bytes - margin_bytes
+                step = coarsen(graph, partial(self._fits, graph, room))
+                if chosen.normalise:
+                    graph.normalise_by(True)
+                    settle(graph, to_images(graph.network, self.samples.codes))
+            network, clipped = fold_and_count(graph)
+            size = package_bytes(self.base, network)
+            if budget_bytes is None or size <= budget_bytes or not step:
+                break
         if budget_bytes is not None and size > budget_bytes:
             raise UpdateError(
                 f"policy {policy} needs {size} bytes, the budget is {budget_bytes}; raise it, or"
@@ -146,10 +150,8 @@ class Adaptation:
         right = right_answers(network, self.held_back)
         return Trial(policy, network, size, right, step, clipped)
 
-    def _fits(self, graph: Graph, budget_bytes: int | None) -> bool:
-        if budget_bytes is None:
-            return True
-        return package_bytes(self.base, fold(graph)) <= budget_bytes - MARGIN_BYTES
+    def _fits(self, graph: Graph, room_bytes: int | None) -> bool:
+        return room_bytes is None or package_bytes(self.base, fold(graph)) <= room_bytes
 
     def _plan(self, policy: Policy, budget_bytes: int | None) -> Plan:
         if policy == "statistics" and self.reference is None:

@@ -16,8 +16,9 @@ from fpga_rt.update.adapt.weighted import WEIGHTED, channels_first
 from fpga_rt.update.make import make_package, make_target
 from fpga_rt.update.signature import PublicKey
 
-MARGIN_BYTES = 32
-"""Left free by `coarsen`: normalisation is measured again behind it, so some bytes change."""
+MARGINS_BYTES = (32, 64, 128, 256)
+"""Left free by `coarsen`, the next where one was too small: normalisation is measured again behind
+it, so some bytes change."""
 _SIGNATURE_BYTES = 64
 """Of Ed25519."""
 STEPS: tuple[int, ...] = (*range(1, 16), 16, 19, 23, 27, 32, 38, 45, 54, 64, 76, 91, 108, 128)
