@@ -57,12 +57,19 @@ class Objects:
         """Return a content.
 
         Raises:
-            UpdateError: it is missing, or not what its name says.
+            UpdateError: it is missing, or not what its name says; or the disk cannot read it, which
+                says nothing of what lies there.
         """
         try:
             data = self._files.read(_path(name))
-        except OSError as error:
+        except FileNotFoundError as error:
             problem = error.strerror or str(error)
+        except OSError as error:
+            raise UpdateError(
+                f"the store {self._files} cannot read object {name} ({error.strerror or error}),"
+                " which may be whole; try again, and see that its disk can be read",
+                "store",
+            ) from error
         else:
             if digest(data) == name:
                 return data

@@ -81,7 +81,8 @@ class States:
         """Return the state, and the one before where that is still there.
 
         Raises:
-            UpdateError: there is no store, both files are damaged, or of another version.
+            UpdateError: there is no store, both files are damaged, or of another version; or the
+                disk cannot read one, which may be the one that counts.
         """
         found = [state for slot in SLOTS if (state := self._read(slot)) is not None]
         if not found:
@@ -119,11 +120,19 @@ class States:
         """Return what a file holds, None if it is missing or damaged.
 
         Raises:
-            UpdateError: it is of another version.
+            UpdateError: it is of another version, or the disk cannot read it.
         """
-        if self._files.size(slot) is None:
-            return None
-        text, _, check = self._files.read(slot).decode(errors="replace").partition("\n")
+        try:
+            if self._files.size(slot) is None:
+                return None
+            data = self._files.read(slot)
+        except OSError as error:
+            raise UpdateError(
+                f"the store {self._files} cannot read {slot} ({error.strerror or error}), which may"
+                " say what runs; try again, and see that its disk can be read",
+                "store",
+            ) from error
+        text, _, check = data.decode(errors="replace").partition("\n")
         if check != f"{digest(text.encode())}\n":
             return None
         document = json.loads(text)

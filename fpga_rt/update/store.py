@@ -301,8 +301,12 @@ class Store:
     def collect(self) -> int:
         """Remove what no version needs; return the bytes freed.
 
+        Nothing is removed while a version's head, which says what it needs, cannot be read or is
+        damaged: what a disk once read wrongly may be whole.
+
         Raises:
-            UpdateError: the disk fails; every version is there all the same.
+            UpdateError: the disk fails, or a head cannot be used; every version is there all the
+                same.
         """
         keep: set[str] = set()
         for found in self._states.read():
@@ -351,11 +355,19 @@ class Store:
         self.collect()
 
     def _names(self, version: Version) -> set[str]:
-        """Return the objects of a version; those of a damaged one are not known."""
+        """Return the objects of a version.
+
+        Raises:
+            UpdateError: its head, which names them, cannot be used.
+        """
         try:
             head = self._objects.get(version.head)
-        except UpdateError:
-            return {version.head}
+        except UpdateError as error:
+            raise UpdateError(
+                f"nothing is removed, for nobody knows what version {version.number} needs:"
+                f" {error}",
+                "store",
+            ) from error
         return {version.head, *archive.content_digests(head)}
 
 

@@ -41,7 +41,10 @@ def _cut(disk: Disk, change: Change) -> Iterator[tuple[str, Disk]]:
 
 
 def _check(disk: Disk, allowed: dict[int, str], highest: int) -> int:
-    """Open what survived, tidied as at a start, and return the number of its version."""
+    """Open what survived, tidied as at a start, and return the number of its version.
+
+    Whatever it is, a head that is missing keeps nothing from being collected.
+    """
     store = Store(disk)
     with store.changing():
         state = store.state
@@ -51,6 +54,7 @@ def _check(disk: Disk, allowed: dict[int, str], highest: int) -> int:
     assert state.trial == ()
     assert state.highest >= highest
     assert len(store.vectors) == state.vectors_count
+    Store(disk.copy()).collect()
     return state.active.number
 
 
