@@ -46,7 +46,7 @@ def train_update(
     """Adapt a deployed network to samples; with labels, a part held back judges what comes out.
 
     What was chosen is trained again on all samples then, unless the recipe says otherwise:
-    `Choice.sent` is what to send.
+    `Choice.sent` is what to send, which no samples are left to judge.
 
     Args:
         base: what devices run.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +17,10 @@ from tests.cli.conftest import Answer, Cli
 pytest.importorskip("cryptography")
 pytest.importorskip("onnx")
 torch = pytest.importorskip("torch")
+
+if TYPE_CHECKING:
+    from fpga_rt.update.adapt.adaptation import Adaptation
+    from fpga_rt.update.adapt.choice import Choice
 
 DIGITS = Path(__file__).resolve().parents[2] / "examples" / "digits"
 
@@ -59,6 +65,10 @@ def test_unlabelled_samples_undo_dusk_on_a_device(train: Cli, cli: Cli) -> None:
     ]  # fmt: skip
     assert made["bytes"] == Path("up.fru").stat().st_size <= 0.04 * made["parameter_bytes"]
     assert made["new_program"] is None
+    assert made["sent"] == {
+        "judged": False, "samples": 160, "step_codes": 0, "clipped_channels": 0,
+        "bytes": made["bytes"],
+    }  # fmt: skip
     assert _accuracy("base.frt") < 0.3
     assert _accuracy("dusk.frt") > 0.9
     assert cli("update", "install", "store", "base.frt", "--trust", "owner.pub").code == 0
@@ -75,6 +85,8 @@ def test_progress_goes_to_standard_error(train: Cli) -> None:
     first, second, *_ = answer.out.splitlines()
     assert first == "affine: it was asked for; then trained again on all 160 samples"
     assert second.startswith("  as it is ")
+    size = Path("up.fru").stat().st_size
+    assert f"sent: trained again on 160 samples, {size:,} bytes, not judged" in answer.out
 
 
 def test_what_was_judged_can_be_sent(train: Cli) -> None:
@@ -85,6 +97,7 @@ def test_what_was_judged_can_be_sent(train: Cli) -> None:
     made = json.loads(answer.out)
     assert (made["trained_again"], made["held_back"]) == (False, 40)
     assert made["reason"] == "it was asked for"
+    assert (made["sent"]["judged"], made["sent"]["samples"]) == (True, 120)
     assert abs(made["bytes"] - made["trials"][1]["bytes"]) <= 8
 
 
@@ -99,9 +112,32 @@ def test_labelled_samples_choose(train: Cli) -> None:
     )
     assert lines[0].split()[:3] == ["as", "it", "is"]
     assert lines[1].split()[0] == "statistics"
-    assert lines[-4] == "  on 40 samples held back, int8"
+    assert lines[-5] == "  on 40 samples held back, int8"
+    assert lines[-4].startswith("sent: trained again on 160 samples, ")
+    assert lines[-4].endswith(" bytes, not judged")
     assert lines[-3].startswith("written: up.fru, version 2, ")
     assert lines[-1] == "  parameters only: devices switch between two inferences"
+
+
+def test_what_is_sent_has_steps_and_clipped_channels_of_its_own(
+    train: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coarse(choice: Choice, adaptation: Adaptation, *rest: object) -> Choice:
+        again = replace(choice.trial, right=None, step_codes=3, clipped=1)
+        return replace(choice, refitted=again)
+
+    monkeypatch.setattr("fpga_rt.update.adapt.choice.refitted", coarse)
+    options = ("--reference", "bright.npz", "--labels", "home.npz", "--policy", "statistics")
+    answer = train(*options, "--keep-judged")
+    assert " bytes, as judged above\n" in answer.out
+    Path("up.fru").unlink()
+    ending = (
+        "not judged, weights in steps of 3 codes, 1 channel cut off at the largest or least gain"
+    )
+    assert f" bytes, {ending}\n" in train(*options).out
+    Path("up.fru").unlink()
+    sent = json.loads(train(*options, "--json").out)["sent"]
+    assert (sent["step_codes"], sent["clipped_channels"], sent["judged"]) == (3, 1, False)
 
 
 @pytest.fixture

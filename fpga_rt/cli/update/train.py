@@ -17,6 +17,7 @@ from fpga_rt.cli.update import written
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import ExecutionError
 from fpga_rt.network.graph import Network
+from fpga_rt.runtime.report_text import count_text
 from fpga_rt.update.adapt.policies import ESCALATION, POLICIES
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
@@ -47,8 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--policy", choices=(AUTO, *POLICIES), default=AUTO,
-        help=f"which parameters move; {AUTO} tries them from the smallest package up, and chooses"
-        " by samples held back",
+        help=f"which parameters move; {AUTO} tries them from the smallest package up and judges by"
+        " samples held back: it takes the smallest that is good enough, or with --budget the one that"
+        " is right most often, the smaller if equal",
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=_budget, metavar="BYTES or PERCENT%",
@@ -102,6 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
         choice = train_update(base, samples, aim, reference, recipe, tried.append)
     target = make_target(base, choice.sent.network)
     result = {**_document(choice), **written.write(arguments, base, target, key)}
+    result["sent"] = {**_sent(choice, len(samples)), "bytes": result["bytes"]}
     print(json.dumps(result, indent=2) if arguments.json else _text(result))
 
 
@@ -175,6 +178,17 @@ def _codes(network: Network, path: Path) -> Codes:
     return network.encode_input(arrays.read_array(path, ("x", "X")))
 
 
+def _sent(choice: Choice, samples: int) -> dict[str, Any]:
+    """Return what is said of what is sent, which need not be what was judged."""
+    sent = choice.sent
+    return {
+        "judged": sent.right is not None,
+        "samples": samples - (0 if sent.right is None else len(sent.right)),
+        "step_codes": sent.step_codes,
+        "clipped_channels": sent.clipped,
+    }
+
+
 def _document(choice: Choice) -> dict[str, Any]:
     judged = choice.trial.right is not None
     return {
@@ -202,10 +216,27 @@ def _text(result: dict[str, Any]) -> str:
     for trial in result["trials"]:
         name = trial["policy"] or "as it is"
         accuracy = "" if trial["accuracy"] is None else f"{trial['accuracy']:8.1%}"
-        clipped = trial["clipped_channels"]
-        cut = f", {clipped} channels cut off at the largest or least gain" if clipped else ""
+        cut = _cut_text(trial["clipped_channels"])
         lines.append(f"  {name:<18}{accuracy}{trial['bytes']:>10,} bytes{cut}")
     lines += [f"  {each['policy']:<18}not sent: {each['reason']}" for each in result["refused"]]
     if result["held_back"]:
         lines.append(f"  on {result['held_back']} samples held back, int8")
-    return "\n".join([*lines, written.text(result)])
+    return "\n".join([*lines, _sent_text(result), written.text(result)])
+
+
+def _sent_text(result: dict[str, Any]) -> str:
+    sent, steps = result["sent"], ""
+    if sent["step_codes"] > 1:
+        steps = f", weights in steps of {sent['step_codes']} codes"
+    again = " again" if result["trained_again"] else ""
+    judged = "as judged above" if sent["judged"] else "not judged"
+    return (
+        f"sent: trained{again} on {sent['samples']} samples, {sent['bytes']:,} bytes, {judged}"
+        f"{steps}{_cut_text(sent['clipped_channels'])}"
+    )
+
+
+def _cut_text(channels: int) -> str:
+    if not channels:
+        return ""
+    return f", {count_text(channels, 'channel')} cut off at the largest or least gain"

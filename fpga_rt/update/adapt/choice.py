@@ -1,4 +1,7 @@
-"""`auto`: the smallest package that samples held back say is enough."""
+"""`auto`: the smallest package that samples held back say is enough.
+
+Under a budget, whose bytes may be spent, it is the package that is right most often on them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fpga_rt.errors import UpdateError
-from fpga_rt.update.adapt.adaptation import Adaptation, Trial
+from fpga_rt.network.graph import Network
+from fpga_rt.update.adapt.adaptation import Adaptation, Trial, right_answers
 from fpga_rt.update.adapt.budget import full_bytes
 from fpga_rt.update.adapt.policies import ESCALATION, Policy
 from fpga_rt.update.adapt.samples import Samples
@@ -29,7 +33,8 @@ class Choice:
         trials: all that were made, the base as it is first.
         reason: a sentence for people.
         refusals: policies that were tried in vain, and why: most do not fit the budget.
-        refitted: the chosen policy trained on all samples, so that none are left to judge it by.
+        refitted: the chosen policy trained on all samples, so that none are left to judge it by;
+            None where the chosen trial is sent.
     """
 
     trial: Trial
@@ -40,7 +45,7 @@ class Choice:
 
     @property
     def sent(self) -> Trial:
-        """Return what to send: what was trained again, or what was chosen if that was not."""
+        """Return what to send: what was trained again, which nobody has judged, or the choice."""
         return self.refitted or self.trial
 
 
@@ -50,8 +55,10 @@ def choose(
     enough: float | None = None,
     watch: Watch = lambda policy: None,
 ) -> Choice:
-    """Try policies from the smallest up, and return the smallest that is good enough.
+    """Try policies from the smallest up, and return what is good enough on the samples held back.
 
+    Without a budget that is the smallest package that no larger one beats by more than `WORTH`
+    standard errors. With one it is the package that is right most often, the smaller of equals.
     Without labels only the policy statistics can be tried, and nothing can be judged.
 
     Args:
@@ -115,6 +122,9 @@ def refitted(
 ) -> Choice:
     """Return a choice whose policy was trained again on all samples.
 
+    What comes out was judged on none. Only what is less often right on the samples that it was
+    trained on than what devices run cannot be worth sending: the choice stays then.
+
     Args:
         choice: to train again.
         adaptation: that it was made by.
@@ -130,8 +140,21 @@ def refitted(
         again = whole.trial(policy, budget_bytes)
     except UpdateError as refusal:
         return replace(choice, reason=f"{choice.reason}; not trained on all samples: {refusal}")
+    before, after = _share(adaptation.base.network, samples), _share(again.network, samples)
+    if after < before:
+        reason = (
+            f"{choice.reason}; trained again on all {len(samples)} samples it answers {after:.1%}"
+            f" of them rightly, less than what devices run, {before:.1%}: sent as it was judged"
+        )
+        return replace(choice, reason=reason)
     reason = f"{choice.reason}; then trained again on all {len(samples)} samples"
     return replace(choice, refitted=again, reason=reason)
+
+
+def _share(network: Network, samples: Samples) -> float:
+    """Return the share of samples that are answered rightly; they have labels."""
+    right = right_answers(network, samples)
+    return float("nan") if right is None else float(right.mean())
 
 
 def _worth(trial: Trial, best: Trial, errors: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.errors import UpdateError
+from fpga_rt.network import golden
 from fpga_rt.update.adapt.adaptation import Adaptation, reference_moments, right_answers
 from fpga_rt.update.adapt.choice import refitted
 from fpga_rt.update.adapt.recipe import Recipe
@@ -86,6 +88,23 @@ def test_a_choice_stays_where_all_samples_make_too_large_a_package(
     again = refitted(free, adaptation, dim, min(sizes) - 1)
     assert again.sent is free.sent
     assert f"not trained on all samples: policy statistics needs {sizes[1]} bytes" in again.reason
+
+
+def test_what_all_samples_make_worse_than_the_base_is_not_sent(
+    base: Deployment, codes: np.ndarray, dim: Samples
+) -> None:
+    """By labels that are what the base says, nothing can be right more often than the base."""
+    choice = train_update(base, dim, Aim("statistics"), codes, replace(RECIPE, refit=False))
+    answers = golden.run(base.network, dim.codes).reshape(len(dim), -1).argmax(axis=1)
+    adaptation = Adaptation(base, dim, dim, reference_moments(base.network, codes), RECIPE)
+    again = refitted(choice, adaptation, Samples(dim.codes, answers))
+    assert again.refitted is None
+    assert again.sent is choice.trial
+    assert re.fullmatch(
+        rf"it was asked for; trained again on all {len(dim)} samples it answers \d+\.\d% of them"
+        r" rightly, less than what devices run, 100\.0%: sent as it was judged",
+        again.reason,
+    )
 
 
 def test_what_has_not_drifted_needs_nothing(
