@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy", choices=(AUTO, *POLICIES), default=AUTO,
         help=f"which parameters move; {AUTO} tries them from the smallest package up and judges by"
-        " samples held back: it takes the smallest that is good enough, or with --budget the one that"
-        " is right most often, the smaller if equal",
+        " samples held back: it takes the smallest package that is good enough, or with --budget"
+        " the one that is right most often, the smaller if equal",
     )  # fmt: skip
     parser.add_argument(
         "--budget", type=_budget, metavar="BYTES or PERCENT%",
