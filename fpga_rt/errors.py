@@ -87,6 +87,8 @@ class DifferenceError(FpgaRtError):
 class UpdateError(FpgaRtError):
     """An update was refused, or failed its self-test; what the device runs has not changed.
 
+    Where it has changed all the same, because the disk or a rollback failed, the message says so.
+
     `reason` is a word for machines: `damaged`, `unsigned`, `signature`, `network`, `contract`,
     `version`, `base`, `target`, `vectors`, `quota`, `budget`, `text`, `self-test`, `store` or
     `busy`.

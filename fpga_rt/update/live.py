@@ -97,7 +97,8 @@ class Live:
         """Check, store and try an update, and switch to it; inferences go on meanwhile.
 
         Raises:
-            UpdateError: it was refused, or failed its self-test; what runs has not changed.
+            UpdateError: it was refused, or failed its self-test, and what runs has not changed; or
+                the disk failed behind the commit, and it runs, as the message and `version` say.
             ToolchainError: what verifies signatures is not installed.
         """
         return self.begin(package).finish()
@@ -154,7 +155,8 @@ class Update:
     """An update on its way, in steps between which a program may do something else.
 
     A step is bounded by what it has to compute or to write, never by waiting for more than the
-    inference that runs. An update that is dropped half-way has changed nothing.
+    inference that runs. An update that is dropped half-way has changed nothing; one that is dropped
+    behind the commit has been applied.
 
     Attributes:
         result: what the update did, None until it has been applied.
@@ -167,13 +169,15 @@ class Update:
         self.needs_device = False
         self._store = store
         self._placed = placed
+        self._tested: Applied | None = None
         self._steps = self._carry_out(package)
 
     def step(self) -> bool:
         """Do the next step; False when there was none left to do.
 
         Raises:
-            UpdateError: the update was refused, or failed its self-test; nothing has changed.
+            UpdateError: the update was refused, or failed its self-test, and nothing has changed;
+                or the disk failed behind the commit, and `result` says what the update did.
             ToolchainError: what verifies signatures is not installed.
         """
         needs_device = next(self._steps, None)
@@ -184,7 +188,8 @@ class Update:
         """Do all steps that are left, and return what the update did.
 
         Raises:
-            UpdateError: the update was refused, or failed its self-test; nothing has changed.
+            UpdateError: the update was refused, or failed its self-test, and nothing has changed;
+                or the disk failed behind the commit, and `result` says what the update did.
             ToolchainError: what verifies signatures is not installed.
         """
         while self.step():
@@ -194,7 +199,7 @@ class Update:
         return self.result
 
     def cancel(self) -> None:
-        """Give the update up, unless it has been applied."""
+        """Give the update up, unless it has been committed: then it is applied, see `result`."""
         self._steps.close()
 
     def _carry_out(self, data: bytes) -> Generator[bool, None, None]:
@@ -214,7 +219,7 @@ class Update:
                 yield not candidate.package.changes.parameters_only
                 place = placed.put(candidate.deployment)
                 took_ps = yield from self._test(candidate, place)
-                applied = Applied(
+                self._tested = Applied(
                     candidate.version.number,
                     replaced,
                     candidate.package_bytes,
@@ -227,7 +232,8 @@ class Update:
                 store.commit(candidate)
                 yield True
             except UpdateError as error:
-                self._abandon(candidate, place, error.reason)
+                if self._abandon(candidate, place, error.reason):
+                    raise _committed(candidate, error) from error
                 raise
             except FpgaRtError as error:
                 self._abandon(candidate, place, "self-test")
@@ -235,8 +241,7 @@ class Update:
             except BaseException:  # interrupted, or dropped half-way
                 self._abandon(candidate, place, "interrupted")
                 raise
-            placed.switch(place, candidate.version.number)
-        self.result = applied
+            self._complete(candidate, place)
 
     def _test(self, candidate: Candidate, place: Place) -> Generator[bool, None, int]:
         """Run the test vectors, a step for each, and return the device time that they took.
@@ -260,18 +265,27 @@ class Update:
         _compare(candidate, vectors, np.concatenate(outputs))
         return total_ps
 
-    def _abandon(self, candidate: Candidate, place: Place | None, why: str) -> None:
+    def _complete(self, candidate: Candidate, place: Place) -> None:
+        """Let the device follow the disk."""
+        self._placed.switch(place, candidate.version.number)
+        self.result = self._tested
+
+    def _abandon(self, candidate: Candidate, place: Place | None, why: str) -> bool:
         """Leave disk and device with the version before; or with the new one if that is committed.
 
         What interrupted a commit may have come after the disk was written.
+
+        Returns:
+            Whether it is committed.
         """
         if place is not None and self._store.state.active == candidate.version:
-            self._placed.switch(place, candidate.version.number)
-            return
+            self._complete(candidate, place)
+            return True
         with suppress(OSError, UpdateError):  # the trial is void without that, too
             self._store.abandon(why)
         if place is not None:
             self._placed.withdraw(place)
+        return False
 
 
 def _compare(candidate: Candidate, vectors: Codes, outputs: Codes) -> None:
@@ -288,6 +302,14 @@ def _compare(candidate: Candidate, vectors: Codes, outputs: Codes) -> None:
     if not wrong:
         problem = "the outputs are those of golden execution here, but not those in the package"
     raise _failed(candidate, problem)
+
+
+def _committed(candidate: Candidate, error: UpdateError) -> UpdateError:
+    return UpdateError(
+        f"version {candidate.package.version} runs, but may not after a power cut: {error}; find"
+        " out what is active with fpga-rt update status",
+        error.reason,
+    )
 
 
 def _failed(candidate: Candidate, problem: str) -> UpdateError:

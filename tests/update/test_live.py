@@ -116,12 +116,36 @@ def test_what_is_dropped_after_the_commit_is_in_place_all_the_same(
     for _ in range(8):
         update.step()
     assert store.state.active.number == 2
+    assert update.result is None
     update.cancel()
     _runs(live, target, 2)
+    applied = update.finish()
+    assert applied is update.result
+    assert (applied.version, applied.replaced, applied.package_bytes) == (2, 1, len(package))
 
 
 def _bad(*paths: str) -> None:
     raise OSError(5, "Input/output error")
+
+
+def test_a_disk_that_fails_behind_the_commit_leaves_the_new_version(
+    live: Live,
+    store: Store,
+    disk: Disk,
+    target: Deployment,
+    package: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The state that names it is in its place; whether that lasts is not known."""
+    update = live.begin(package)
+    for _ in range(7):
+        update.step()
+    monkeypatch.setattr(disk, "sync_folder", _bad)
+    with pytest.raises(UpdateError, match="version 2 runs, but may not after a power cut: the sto"):
+        update.step()
+    assert store.state.active.number == 2
+    assert update.finish().version == 2
+    _runs(live, target, 2)
 
 
 def test_a_rollback_that_fails_leaves_disk_and_device_with_one_version(
