@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import fpga_rt
+from fpga_rt.errors import UpdateError
 from fpga_rt.network.graph import Network
+from fpga_rt.update.placed import Place, Placed
 from fpga_rt.update.store import Store
 from tests.cli.conftest import Answer, Cli
 from tests.random_networks import Builder
@@ -121,6 +123,50 @@ def test_refusals(update: Cli, change: Callable[[bytes], bytes], text: str) -> N
         text in update("inspect", "up.fru", "--trust", "owner.pub").err or not path.stat().st_size
     )
     assert before == {p: p.read_bytes() for p in Path("store").rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def answers_wrongly(update: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spoil the answers of version 2 once it is in place, behind its self-test."""
+    outputs = Placed.outputs
+
+    def spoiled(self: Placed, place: Place, codes: np.ndarray) -> tuple[np.ndarray, int]:
+        right, took_ps = outputs(self, place, codes)
+        return (right ^ 1, took_ps) if self.number == 2 else (right, took_ps)
+
+    assert _make(update, 2).code == 0
+    monkeypatch.setattr(Placed, "outputs", spoiled)
+
+
+@pytest.mark.usefixtures("answers_wrongly")
+def test_what_answers_wrongly_in_place_is_rolled_back(update: Cli) -> None:
+    answer = update("apply", "store", "up.fru")
+    assert (answer.code, answer.out) == (11, "")
+    assert answer.err == (
+        "fpga-rt: error: version 2 replaced version 1, but version 2, which runs, answers a test"
+        " vector otherwise than golden execution does; check the device: fpga-rt selfcheck; it was"
+        " rolled back to version 1\n"
+    )
+    status = _json(update("status", "store", "--json"))
+    assert (status["version"], status["highest"]) == (1, 2)
+
+
+@pytest.mark.usefixtures("answers_wrongly")
+def test_a_rollback_that_fails_behind_an_update_is_named(
+    update: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stuck(self: Store) -> None:
+        raise UpdateError("the disk is gone", "store")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "rollback", stuck)
+        answer = update("apply", "store", "up.fru")
+    assert (answer.code, answer.out) == (11, "")
+    assert answer.err.endswith(
+        "; it stays, for rolling back failed (the disk is gone): fpga-rt update rollback store\n"
+    )
+    assert _json(update("status", "store", "--json"))["version"] == 2
+    assert update("rollback", "store").code == 0
 
 
 def test_a_replay_is_refused(update: Cli) -> None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from fpga_rt import api
 from fpga_rt.cli.update.arguments import add_json, add_package, add_store, judging, read_package
-from fpga_rt.errors import UpdateError
+from fpga_rt.errors import FpgaRtError, UpdateError
 from fpga_rt.runtime.report import to_us
 from fpga_rt.runtime.report_text import count_text, time_text
 
 if TYPE_CHECKING:
+    from fpga_rt.update.live import Applied, Live
     from fpga_rt.update.store import Store
 
 _CHUNK_BYTES = 64 << 10
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         live = Live(runtime, store)
         live.confirm()  # as on a device that runs, modules are in place when the update comes
         applied = live.apply(package)
-        first_ps = live.confirm() - applied.accepted_ps
+        first_ps = _confirmed(live, applied, arguments.store) - applied.accepted_ps
     result = {
         "device": arguments.device,
         "clock": device.capabilities.clock,
@@ -57,6 +58,30 @@ def run(arguments: argparse.Namespace) -> None:
     }
     del result["self_test_ps"], result["accepted_ps"]
     print(json.dumps(result, indent=2) if arguments.json else _text(result))
+
+
+def _confirmed(live: Live, applied: Applied, store: Path) -> int:
+    """Return when the version that was applied had answered a test vector rightly; or go back.
+
+    Raises:
+        UpdateError: it did not, and the version before is back, or the message says that it is not.
+    """
+    try:
+        return live.confirm()
+    except FpgaRtError as error:
+        failed = f"version {applied.version} replaced version {applied.replaced}, but {error}"
+        try:
+            live.rollback()
+        except FpgaRtError as failure:
+            if live.version == applied.version:
+                raise UpdateError(
+                    f"{failed}; it stays, for rolling back failed ({failure}): fpga-rt update"
+                    f" rollback {store}",
+                    "self-test",
+                ) from failure
+        raise UpdateError(
+            f"{failed}; it was rolled back to version {applied.replaced}", "self-test"
+        ) from error
 
 
 def _taken(store: Store, path: Path) -> bytes:
