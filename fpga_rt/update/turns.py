@@ -17,7 +17,7 @@ class Turns:
     def __init__(self) -> None:
         """Nobody has a turn."""
         self._mutex = threading.Lock()
-        self._taken = False
+        self._holder: threading.Lock | None = None
         self._waiting: deque[threading.Lock] = deque()
 
     @property
@@ -27,21 +27,20 @@ class Turns:
 
     def __enter__(self) -> None:
         """Wait for a turn and take it."""
-        with self._mutex:
-            if not self._taken:
-                self._taken = True
-                return
-            mine = threading.Lock()
-            mine.acquire()
-            self._waiting.append(mine)
+        mine = threading.Lock()
+        mine.acquire()
         try:
-            mine.acquire()
-        except BaseException:  # interrupted
             with self._mutex:
-                given = mine not in self._waiting
-                if not given:
+                if self._holder is None:
+                    self._holder = mine
+                    return
+                self._waiting.append(mine)
+            mine.acquire()
+        except BaseException:  # interrupted, be it before the turn was given or after
+            with self._mutex:
+                if mine in self._waiting:
                     self._waiting.remove(mine)
-            if given:
+            if self._holder is mine:
                 self._pass_on()
             raise
 
@@ -56,7 +55,6 @@ class Turns:
 
     def _pass_on(self) -> None:
         with self._mutex:
-            if self._waiting:
-                self._waiting.popleft().release()
-            else:
-                self._taken = False
+            self._holder = self._waiting.popleft() if self._waiting else None
+            if self._holder is not None:
+                self._holder.release()

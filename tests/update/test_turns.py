@@ -95,3 +95,35 @@ def test_who_is_interrupted_while_waiting_is_not_waited_for(
         turns.__exit__(None, None, None)
     with turns:
         pass
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_who_is_interrupted_before_waiting_is_not_waited_for(taken: bool) -> None:
+    """In the very moment after the turn was asked for, and taken if it was free."""
+    turns = Turns()
+
+    class Interrupting:
+        mutex, armed = turns._mutex, False
+
+        def __enter__(self) -> None:
+            self.mutex.acquire()
+
+        def __exit__(self, *error: object) -> None:
+            self.mutex.release()
+            if self.armed:
+                self.armed = False
+                raise KeyboardInterrupt
+
+    mutex = turns._mutex = Interrupting()  # type: ignore[assignment]
+    if taken:
+        turns.__enter__()
+    mutex.armed = True
+    with pytest.raises(KeyboardInterrupt):
+        turns.__enter__()
+    assert turns.waiting == 0
+    if taken:
+        turns.__exit__(None, None, None)
+    later = threading.Thread(target=turns.__enter__, daemon=True)
+    later.start()
+    later.join(20)
+    assert not later.is_alive()
