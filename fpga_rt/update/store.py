@@ -35,7 +35,10 @@ QUOTA_ARCHIVES = 4
 
 
 class Store:
-    """A folder of versions; every method leaves it whole, wherever it is interrupted."""
+    """A folder of versions; every method leaves it whole, wherever it is interrupted.
+
+    What changes it takes no lock of its own: call it within `changing`, which keeps others away.
+    """
 
     def __init__(self, files: Files | Path | str) -> None:
         """Open a store.
@@ -215,7 +218,7 @@ class Store:
             yield
 
     def stage(self, candidate: Candidate) -> None:
-        """Put a candidate on the disk and note that it is on trial.
+        """Put a candidate on the disk and note that it is on trial; call it within `changing`.
 
         Raises:
             UpdateError: it is no update of what is active, takes more than the quota, or the disk
@@ -236,7 +239,14 @@ class Store:
             raise
 
     def commit(self, candidate: Candidate) -> None:
-        """Make a staged candidate the active version; the one before stays for a rollback."""
+        """Make a staged candidate the active version; the one before stays for a rollback.
+
+        Call it within the same `changing` as `stage`.
+
+        Raises:
+            UpdateError: it is not on trial, or the disk cannot take the state, or cannot sync what
+                it has taken: then the state says which version is active.
+        """
         found = self.state
         version, number = candidate.version, candidate.package.version
         if found.trial != (version,):
@@ -256,7 +266,11 @@ class Store:
         self._tidy()
 
     def abandon(self, why: str) -> None:
-        """Give the version on trial up; what was active stays."""
+        """Give the version on trial up; what was active stays; call it within `changing`.
+
+        Raises:
+            UpdateError: the disk fails; the next `changing` gives it up all the same.
+        """
         found = self.state
         if not found.trial:
             return
@@ -282,6 +296,8 @@ class Store:
     def rollback(self) -> Version:
         """Make the version before active again and return it; no number may be used twice.
 
+        Call it within `changing`.
+
         Raises:
             UpdateError: there is none, or a part of it is missing or damaged.
         """
@@ -301,6 +317,7 @@ class Store:
     def collect(self) -> int:
         """Remove what no version needs; return the bytes freed.
 
+        Call it within `changing`: what another process has on trial is garbage until it is staged.
         Nothing is removed while a version's head, which says what it needs, cannot be read or is
         damaged: what a disk once read wrongly may be whole.
 
