@@ -317,7 +317,7 @@ class Store:
     def collect(self) -> int:
         """Remove what no version needs; return the bytes freed.
 
-        Call it within `changing`: what another process has on trial is garbage until it is staged.
+        Call it within `changing`: what another process is about to stage is garbage until then.
         Nothing is removed while a version's head, which says what it needs, cannot be read or is
         damaged: what a disk once read wrongly may be whole.
 
