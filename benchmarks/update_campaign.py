@@ -278,8 +278,9 @@ def figures(outcome: Outcome, device: str) -> list[Measurement]:
     delays_ps = np.array(outcome.delays_ps)
     late = delays_ps[delays_ps > 0]
     delay_note = (
-        f"{len(late)} of {outcome.inferences} were delayed; {inference_us:.3f} us undisturbed,"
-        f" {outcome.during} steps in mid-inference"
+        f"{delays_ps.max() / max(outcome.undisturbed_ps):.1f} inferences of {inference_us:.3f} us;"
+        f" {len(late)} of {outcome.inferences} were delayed, {outcome.during} steps in"
+        " mid-inference"
     )
     first_ms = np.array(outcome.first_ps) / _PS_PER_MS
     first_note = f"most {first_ms.max():.3f} ms; inferences of the old version in between"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,20 +17,24 @@ from benchmarks.update_campaign import (
     Outcome,
     StaleError,
     figures,
+    watched,
 )
-from benchmarks.update_networks import small_network
+from benchmarks.update_networks import changed_network, small_network
 from fpga_rt.arch.boards import board
 from fpga_rt.contract.static_region import STATIC_REGION
 from fpga_rt.contract.submission import Submission
 from fpga_rt.deployment.model import Deployment
 from fpga_rt.device.emulator import Emulator
-from fpga_rt.device.interface import Device
+from fpga_rt.device.interface import Completion, Device
 from fpga_rt.errors import DeviceError
+from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.runtime.banks import Banks
 from fpga_rt.runtime.model import LoadedModel
+from fpga_rt.runtime.runtime import Runtime
 from fpga_rt.update.live import Live
+from fpga_rt.update.make import make_package, make_target
 from fpga_rt.update.placed import Answer, Place, Placed
 from fpga_rt.update.store import Store
 from tests.random_networks import Builder
@@ -83,6 +88,47 @@ def test_updates_at_random_moments(campaign: Run) -> None:
     assert sum(outcome.delays_ps) == 12 * 4 * undisturbed_ps
     assert min(outcome.first_ps) >= 5 * undisturbed_ps
     assert _missed(outcome) == set()
+    longest = next(one for one in figures(outcome, "emulator") if one.name == DELAY)
+    assert longest.note.startswith(f"{max(vectors):.1f} inferences of ")
+
+
+@pytest.mark.parametrize("updates", [12, pytest.param(50, marks=pytest.mark.slow)])
+def test_updates_from_another_thread(device: Device, owner: Secret, updates: int) -> None:
+    """Inferences run without a break; each is whole, and each ran once."""
+    base = compile_network(small_network(), board("pynq-z2"), 2)
+    store = Store.install(Disk(), base, [owner.public_key])
+    images = np.random.default_rng(5).integers(-128, 128, (3, 8, 8, 8)).astype(np.int8)
+    packages, expected = list[bytes](), {1: golden.run(base.network, images)}
+    for number in range(2, updates + 2):
+        target = make_target(base, changed_network(base.network, number)).deployment
+        packages.append(make_package(base, target, number, owner))
+        expected[number] = golden.run(target.network, images)
+        base = target
+    problems, programs = list[BaseException](), list[Completion]()
+
+    def update() -> None:
+        try:
+            for package in packages:
+                live.apply(package)
+        except BaseException as error:  # noqa: BLE001 - shown by the other thread
+            problems.append(error)
+
+    seen = list[int]()
+    thread = threading.Thread(target=update)
+    with watched(device, lambda: None, programs.append), Runtime(device) as runtime:
+        live = Live(runtime, store)
+        thread.start()
+        while thread.is_alive() or len(seen) < 100:
+            answer = live.run(images)
+            np.testing.assert_array_equal(answer.codes, expected[answer.version])
+            seen.append(answer.version)
+        thread.join()
+        assert live.run(images).version == updates + 1
+    assert problems == []
+    assert seen == sorted(seen)
+    assert len(set(seen)) > updates // 4
+    vectors = store.state.vectors_count
+    assert len(programs) == (len(seen) + 1 + updates * vectors) * len(base.launches)
 
 
 def test_a_bank_written_while_it_is_read(campaign: Run, monkeypatch: pytest.MonkeyPatch) -> None:
