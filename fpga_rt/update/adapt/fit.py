@@ -77,14 +77,14 @@ def _train(
         [{"params": parameters, "lr": rate} for parameters, rate in groups], betas=(0.9, 0.98)
     )
     order = torch.Generator().manual_seed(recipe.seed)
-    steps_an_epoch = len(_batches(torch.arange(len(images)), recipe.batch))
+    steps_an_epoch = len(batches(torch.arange(len(images)), recipe.batch))
     epochs = max(recipe.epochs, -(-recipe.least_steps // steps_an_epoch))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [rate for _, rate in groups], total_steps=epochs * steps_an_epoch, pct_start=0.2,
         cycle_momentum=False,
     )  # fmt: skip
     for _ in range(epochs):
-        for which in _batches(torch.randperm(len(images), generator=order), recipe.batch):
+        for which in batches(torch.randperm(len(images), generator=order), recipe.batch):
             optimizer.zero_grad()
             shown = _mirrored(images[which], order) if recipe.mirrored else images[which]
             functional.cross_entropy(graph(shown), labels[which]).backward()
@@ -92,12 +92,12 @@ def _train(
             schedule.step()
 
 
-def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+def batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     """Return samples in batches; one that is left over joins the last, for it has no deviation."""
-    batches = list(order.split(size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+    parts = list(order.split(size))
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts
 
 
 def _mirrored(images: torch.Tensor, order: torch.Generator) -> torch.Tensor:

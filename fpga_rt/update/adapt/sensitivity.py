@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from fpga_rt.update.adapt.fit import batches
 from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, to_images
 from fpga_rt.update.adapt.samples import Samples
 
@@ -54,7 +55,7 @@ def steepest(graph: Graph, samples: Samples, count: int) -> Masks:
     for layer in graph.weighted:
         layer.weights.requires_grad_(True)
     images, labels = to_images(graph.network, samples.codes), torch.from_numpy(samples.known_labels)
-    for which in torch.arange(len(samples)).split(BATCH):
+    for which in batches(torch.arange(len(samples)), BATCH):
         loss = functional.cross_entropy(graph(images[which]), labels[which], reduction="sum")
         loss.backward()
     slopes = {

@@ -146,6 +146,27 @@ def test_the_steepest_weights_are_those_with_the_largest_slope(
     assert min(slopes[True]) > 0.9 * max(slopes[False])
 
 
+def test_a_sample_that_is_left_over_joins_the_last_batch(
+    network: Network, dim: Samples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone it has no deviation; neither training nor the slopes show it to a network so."""
+    sizes: list[int] = []
+    inner = Graph.forward
+
+    def watching(graph: Graph, images: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(images))
+        return inner(graph, images)
+
+    monkeypatch.setattr(Graph, "forward", watching)
+    odd = dim.take(np.arange(65))
+    steepest(Graph(network), odd, 40)
+    assert sizes == [32, 33]
+    sizes.clear()
+    recipe = Recipe(epochs=1, least_steps=1, batch=32)
+    fit(Graph(network), odd, Plan(normalise=False, affine=True), recipe)
+    assert sizes == [32, 33]
+
+
 def test_one_sample_has_no_deviation(network: Network, dim: Samples) -> None:
     with pytest.raises(ExecutionError, match="there is one sample to fit, whose channels have no"):
         fit(Graph(network), dim.take(np.arange(1)), Plan(), RECIPE)
