@@ -179,24 +179,20 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
         loads |= needed
     ahead = point.policy == "aggressive"
     ends = _served(point, workload, seed, networks, loads, ahead)
-    if not ends.latencies_ps:
-        raise PlanningError(
-            f"none of {workload.requests} requests was answered in time; give them longer than"
-            f" {workload.longest_us:g} us"
-        )
     static = context.static(point, names, list(workload.mix.values()))
-    latencies = sorted(ends.latencies_ps)
     fixed: Ends | None = None
     if static:
         alone = [(Work((), latency),) for latency in static.latencies_ps]
         fixed = _served(point, workload, seed, alone, {}, ahead)
+    if not any(those.latencies_ps for those in (ends, fixed) if those):
+        raise PlanningError(
+            f"none of {workload.requests} requests was answered in time, nor by a static design of"
+            f" the same area; give them longer than {workload.longest_us:g} us"
+        )
     return Figures(
         origin=board.origin,
         requests=workload.requests,
-        images=len(latencies) * point.batch,
-        total_ms=ends.last_ps / 1e9,
-        images_per_s=len(latencies) * point.batch * 1e12 / ends.last_ps,
-        **_percentiles(latencies),
+        **_answered(ends, point.batch),
         loads=ends.loads,
         **_against_served(fixed, ends),
         static_modules=" ".join(static.modules) if static else "",
@@ -210,16 +206,29 @@ def _server(context: Context, point: Point, workload: Workload, seed: int) -> Fi
     )
 
 
+def _answered(ends: Ends, batch: int) -> dict[str, Any]:
+    """Return what a server answered; no times where that is nothing."""
+    images = len(ends.latencies_ps) * batch
+    if not images:
+        return {"images": 0, "images_per_s": 0.0}
+    return {
+        "images": images,
+        "total_ms": ends.last_ps / 1e9,
+        "images_per_s": images * 1e12 / ends.last_ps,
+        **_percentiles(sorted(ends.latencies_ps)),
+    }
+
+
 def _against_served(fixed: Ends | None, ends: Ends) -> dict[str, Any]:
     """Return the p99 of the static design, its ratio only where both accept as many requests."""
     if fixed is None:
         return {}
     figures: dict[str, Any] = {"static_accepted": fixed.accepted}
     if fixed.latencies_ps:
-        p99 = [nearest_rank(sorted(those.latencies_ps), 99) for those in (fixed, ends)]
-        figures |= _against(p99[0], p99[1])
-    if fixed.accepted != ends.accepted:
-        figures.pop("static_ratio", None)
+        p99_ps = nearest_rank(sorted(fixed.latencies_ps), 99)
+        figures["static_ms"] = p99_ps / 1e9
+        if fixed.accepted == ends.accepted:
+            figures |= _against(p99_ps, nearest_rank(sorted(ends.latencies_ps), 99))
     return figures
 
 

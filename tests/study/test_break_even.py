@@ -144,5 +144,20 @@ def test_servers_that_accept_other_numbers_are_not_compared() -> None:
     ]
     [told] = sentences(rows)
     assert told.endswith(
-        "compared. This device gives 0.03 to 1.1 times as many answers in time a second."
+        "compared. By answers in time a second reconfiguration pays in 1 of 2 of them: this device"
+        " gives 0.03 to 1.1 times as many."
+    )
+
+
+def test_a_server_that_answers_nothing_counts_as_a_loss() -> None:
+    rows = [_row("", batch=1, accepted=0, static_accepted=300) | {"goodput_ratio": "0"}]
+    [told] = sentences(rows)
+    assert told.endswith(
+        "reconfiguration pays in 0 of 1 of them: this device gives 0 to 0 times as many; in 1 it"
+        " answers nothing in time."
+    )
+    rows += [_row("", batch=2, accepted=9, static_accepted=0)]
+    assert sentences(rows)[0].endswith(
+        "pays in 1 of 2 of them: this device gives 0 to 0 times as many; in 1 it answers nothing in"
+        " time; in 1 only it answers any."
     )

@@ -22,10 +22,13 @@ from fpga_rt.planner.baseline import StaticDesigns
 from fpga_rt.planner.predict import predict
 from fpga_rt.study import sweep
 from fpga_rt.study.axes import Point
+from fpga_rt.study.break_even import sentences
 from fpga_rt.study.columns import COLUMNS
 from fpga_rt.study.context import Context
 from fpga_rt.study.evaluate import evaluate, nearest_rank, seed_of
 from fpga_rt.study.file import Study, read
+from fpga_rt.study.report.figures import figures
+from fpga_rt.study.report.summary import verdict
 from fpga_rt.study.workload import Workload
 from tests.study.conftest import DIGITS
 
@@ -158,6 +161,42 @@ def test_servers_are_compared_where_both_designs_accept_as_many(
     assert float(light["goodput_ratio"]) == 1
     # 200 requests at 4,000 a second come within about 50 ms, and have 20 more.
     assert 0.03 < fixed / float(heavy["static_goodput"]) < 0.09
+
+
+def test_a_server_that_answers_nothing_stands_beside_a_static_design_that_does(
+    written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """Seven swaps of one partition take longer than the deadline."""
+    text = (
+        f'[networks]\na = "{DIGITS}"\n[workload.w]\nkind = "server"\nrequests = 300\n'
+        "rate_hz = 50\ndeadline_us = 20000\n[sweep]\npartitions = [[0]]\n"
+    )
+    [row] = _rows(read(written(text)), tmp_path / "out").values()
+    assert (row["error"], row["accepted"], row["images"]) == ("", "0", "0")
+    assert int(row["refused_late"]) + int(row["refused_full"]) == 300
+    assert (row["goodput"], row["goodput_ratio"], row["images_per_s"]) == ("0", "0", "0")
+    assert [row[name] for name in ("total_ms", "p50_ms", "worst_ms", "static_ratio")] == [""] * 4
+    assert int(row["static_accepted"]) > 200
+    assert float(row["static_goodput"]) > 30
+    assert float(row["static_ms"]) < 20
+    assert "pays in 0 of 1 of them" in sentences([row])[0]
+    assert "pays in 0 of 1 of them" in verdict([row])
+    plots = {figure.key: figure for figure in figures([row], [], "")}
+    assert list(plots) == ["admission"]
+
+
+def test_a_server_that_neither_design_answers_is_an_error(
+    written: Callable[[str], Path], tmp_path: Path
+) -> None:
+    text = (
+        f'[networks]\na = "{DIGITS}"\n[workload.w]\nkind = "server"\nrequests = 3\n'
+        "rate_hz = 50\ndeadline_us = 1\n[sweep]\npartitions = [[0]]\n"
+    )
+    [row] = _rows(read(written(text)), tmp_path / "out").values()
+    assert row["error"] == (
+        "none of 3 requests was answered in time, nor by a static design of the same area; give"
+        " them longer than 1 us"
+    )
 
 
 def test_a_point_that_cannot_be_says_why(study: Make, tmp_path: Path) -> None:
