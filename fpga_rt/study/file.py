@@ -15,7 +15,7 @@ from fpga_rt.errors import FpgaRtError
 from fpga_rt.study import values
 from fpga_rt.study.axes import ALL, AXES, DEFAULT_BOARD, Point, Value, grid, name_of, text
 from fpga_rt.study.text_file import read_text
-from fpga_rt.study.toml_file import Table, TomlFile, unknown
+from fpga_rt.study.toml_file import Table, TomlFile, expected, unknown
 from fpga_rt.study.trace_file import read_trace
 from fpga_rt.study.updates import TEST_VECTORS, WAYS, Updates
 from fpga_rt.study.workload import KINDS, ORDERS, Kind, Workload
@@ -36,6 +36,13 @@ _REQUESTS = {"single-stream": 18, "gateway": 18, "server": 1000, "drift": 10_000
 """Where a workload does not say how many."""
 
 _NETWORK_KEYS = ("model", "partitions")
+_ENTRIES = {
+    "networks": 'at least one model file by name, as ic = "ic.onnx"',
+    "workload": "at least one workload, as [workload.NAME]",
+    "workload.": f"some of {', '.join(_WORKLOAD_KEYS)}",
+    "sweep": f"at least one of {', '.join(AXES)}",
+}
+"""What an empty table should have."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def _requests(value: object) -> int:
 class _Reader(TomlFile):
     """What a study file says."""
 
-    tables = _TABLES
+    tables, entries = _TABLES, _ENTRIES
 
     def study(self, models: Path, digest: str) -> Study:
         """Return what the file says."""
@@ -264,10 +271,13 @@ class _Reader(TomlFile):
         sweep: dict[str, Sequence[Value]] = {}
         for axis in (axis for axis in AXES if axis in table):
             given = table[axis] if isinstance(table[axis], list) else [table[axis]]
-            if not given:
-                raise self._error(("sweep", axis), f"{axis} has no values, expected at least one;"
-                                  " give one, or leave the axis out")  # fmt: skip
             check = values.axis(axis, workloads, self._path.parent)
+            if not given:
+                what = values.choices(axis, sweep.get("board", (DEFAULT_BOARD,))) or expected(check)
+                raise self._error(
+                    ("sweep", axis), f"{axis} has no values, expected at least one: {what}; give"
+                    " one, or leave the axis out",
+                )  # fmt: skip
             settings = [self._value(("sweep", axis), value, check) for value in given]
             names = [text(setting) for setting in settings]  # results tell points apart by them
             if len(set(names)) < len(names):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from fpga_rt.errors import ArtifactError, FpgaRtError, ToolchainError
@@ -23,6 +23,8 @@ class TomlFile:
 
     tables: Sequence[str] = ()
     """What the form has, for messages."""
+    entries: Mapping[str, str] = MappingProxyType({})
+    """What an entry of a table looks like, for messages; `NAME.` before one is for those inside."""
     form = "a study"
 
     def __init__(self, path: Path, content: str) -> None:
@@ -48,7 +50,11 @@ class TomlFile:
                                   f" {', '.join(f'[{name}]' for name in self.tables)}")  # fmt: skip
             table = table[key]
         if not isinstance(table, dict) or not (table or at == ("study",)):
-            raise self._error(at, f"{'.'.join(at)} is {table!r}, expected a table with entries")
+            some = self.entries.get(at[0] if len(at) == 1 else f"{at[0]}.", "")
+            raise self._error(
+                at, f"{'.'.join(at)} is {_shown(table)}, expected a table with"
+                f" {some or 'entries'}",
+            )  # fmt: skip
         return table
 
     def _checked(
@@ -60,7 +66,10 @@ class TomlFile:
             table = table.get(key, {})
         if at[-1] not in table:
             if default is None:
-                raise self._error(at[:-1], f"{at[-1]} is missing")
+                what = expected(check)
+                raise self._error(
+                    at[:-1], f"{at[-1]} is missing" + f", expected {what}" * bool(what)
+                )
             return default
         return self._value(at, table[at[-1]], check)
 
@@ -68,7 +77,7 @@ class TomlFile:
         try:
             return check(value)
         except ValueError as error:
-            raise self._error(at, f"{at[-1]} is {value!r}, expected {error}") from error
+            raise self._error(at, f"{at[-1]} is {_shown(value)}, expected {error}") from error
         except FpgaRtError as error:
             raise self._error(at, str(error)) from error
 
@@ -84,6 +93,33 @@ class TomlFile:
 def unknown(what: str, name: str, known: Sequence[str] | Mapping[str, object]) -> str:
     """Return what to say of a name that is not known."""
     return f"unknown {what} {name!r}, expected one of {', '.join(known)}"
+
+
+def expected(check: Callable[[Any], Any]) -> str:
+    """Return what a check says that it expects, empty where it does not say."""
+    try:
+        check(None)
+    except ValueError as error:
+        return str(error)
+    except FpgaRtError:
+        return ""
+    return ""
+
+
+def _shown(value: object) -> str:
+    """Return a value as text that a message has room for; Python shows no number of any length."""
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a whole number of thousands of digits"
+    return (
+        text
+        if len(text) <= _MOST_SHOWN
+        else f"{text[: _MOST_SHOWN // 2]}... ({len(text)} characters)"
+    )
+
+
+_MOST_SHOWN = 200
 
 
 def line_of(lines: Sequence[str], at: Sequence[str]) -> int:

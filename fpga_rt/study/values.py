@@ -11,7 +11,7 @@ from fpga_rt.arch.boards import Board, board, boards
 from fpga_rt.arch.calibration import calibrate
 from fpga_rt.arch.measurements import decode
 from fpga_rt.errors import DeviceError
-from fpga_rt.modules.registry import named
+from fpga_rt.modules.registry import modules, named
 from fpga_rt.planner.compile import choose_partitions
 from fpga_rt.study.axes import ALL, PLACEMENTS, STUDY_POLICIES, Value
 from fpga_rt.study.text_file import read_text
@@ -112,6 +112,16 @@ def axis(name: str, workloads: Collection[str], folder: Path) -> Check:
         "batch": positive,
     }
     return checks[name]
+
+
+def choices(name: str, named_boards: Collection[Value]) -> str:
+    """Return what an axis may be set to where its check alone cannot tell; empty elsewhere."""
+    if name == "port":
+        ports = (port for each in named_boards for port in board(str(each)).ports)
+        return f"one of default, {', '.join(dict.fromkeys(ports))}"
+    if name == "modules":
+        return f"`all`, or lists of {', '.join(module.name for module in modules())}"
+    return "files of measurements" if name == "calibration" else ""
 
 
 def check_board(name: str, axis: str, value: Value) -> None:

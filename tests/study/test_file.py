@@ -74,7 +74,7 @@ batch = [1]
     ("sweep", "line", "message"),
     [
         ("polcy = ['none']", 1, "unknown key 'polcy', expected one of workload, board,"),
-        ("batch = []", 1, "batch has no values, expected at least one; give one, or leave"),
+        ("batch = []", 1, "batch has no values, expected at least one: a whole number"),
         ("batch = [1]\nboard = ['pynq']", 2, "board is 'pynq', expected one of alveo-u200,"),
         ("batch = [0]", 1, "batch is 0, expected a whole number of at least 1"),
         ("batch = [true]", 1, "batch is True, expected a whole number of at least 1"),
@@ -147,6 +147,56 @@ def test_a_bad_head_names_line_and_choices(
         read(path)
     assert str(got.value).startswith(f"{path}:{line}: ")
     assert message in str(got.value)
+
+
+@pytest.mark.parametrize(
+    ("axis", "choices"),
+    [
+        ("policy", "one of none, lru, belady, aggressive, look-ahead, exact"),
+        ("workload", "one of turns, poisson, alone"),
+        ("placement", "one of apart, together"),
+        ("port", "one of default, icap, pcap"),
+        ("partitions", "`all`, how many, or a list of indices as [0, 2]"),
+        ("calibration", "files of measurements"),
+    ],
+)
+def test_an_empty_axis_names_its_choices(written: Written, axis: str, choices: str) -> None:
+    path = written(f"\n{axis} = []\n")
+    with pytest.raises(ArtifactError) as got:
+        read(path)
+    assert str(got.value) == (
+        f"{path}:{LINES + 2}: {axis} has no values, expected at least one: {choices}; give one, or"
+        " leave the axis out"
+    )
+
+
+@pytest.mark.parametrize(("axis", "some"), [("board", "pynq-z2"), ("modules", "convolution_8x16")])
+def test_an_empty_axis_names_what_is_installed(written: Written, axis: str, some: str) -> None:
+    with pytest.raises(ArtifactError) as got:
+        read(written(f"{axis} = []\n"))
+    assert some in str(got.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (f"{HEAD}\n[sweep]\n", LINES, f"sweep is {{}}, expected a table with at least one of"
+         f" {', '.join(AXES)}"),
+        ("[networks]\n[workload.x]\n[sweep]\nbatch = 1\n", 1,
+         "networks is {}, expected a table with at least one model file by name, as ic = "),
+        (f"[networks]\na = '{DIGITS}'\n[workload.x]\n[sweep]\nbatch = 1\n", 3,
+         "workload.x is {}, expected a table with some of kind, requests, mix, order, rate_hz,"),
+        (f"[networks]\na = '{DIGITS}'\n[workload]\n[sweep]\nbatch = 1\n", 3,
+         "workload is {}, expected a table with at least one workload, as [workload.NAME]"),
+    ],
+)  # fmt: skip
+def test_an_empty_table_names_what_it_may_have(
+    written: Written, text: str, line: int, message: str
+) -> None:
+    path = written(text)
+    with pytest.raises(ArtifactError) as got:
+        read(path)
+    assert str(got.value).startswith(f"{path}:{line}: {message}")
 
 
 DRIFT = """\
