@@ -53,6 +53,11 @@ def evaluate(context: Context, point: Point) -> Figures:
         return _row(context, point, workload, seed)
     except FpgaRtError as error:
         return Figures(error=" ".join(str(error).split()))
+    except (OverflowError, MemoryError) as error:
+        return Figures(
+            error=f"its figures are beyond what can be worked out ({type(error).__name__}); set it"
+            " to less extreme values"
+        )
 
 
 def seed_of(seed: int, workload: Workload) -> int:

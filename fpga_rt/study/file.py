@@ -22,6 +22,10 @@ from fpga_rt.study.workload import KINDS, ORDERS, Kind, Workload
 
 MOST_POINTS = 1_000_000
 MOST_REQUESTS = 10_000_000
+_MOST_VECTORS = 1000
+"""Of an update; they may be the images of one request."""
+_MOST_BYTES = 10**12
+_DELAY = values.or_zero(values.milliseconds)
 _TABLES = ("study", "networks", "workload", "sweep")
 _STUDY_KEYS = ("title", "seed", "exact_seconds")
 _DRAWN_KEYS = ("requests", "mix", "order", "rate_hz")
@@ -135,7 +139,7 @@ class _Reader(TomlFile):
             name=self._path.name,
             title=self._checked(("study", "title"), values.is_text, self._path.stem),
             seed=self._checked(("study", "seed"), values.natural, 1),
-            exact_seconds=self._checked(("study", "exact_seconds"), values.above_zero, 2.0),
+            exact_seconds=self._checked(("study", "exact_seconds"), values.seconds, 2.0),
             networks={name: self._network(name, models) for name in networks},
             workloads=workloads,
             sweep=sweep,
@@ -174,7 +178,7 @@ class _Reader(TomlFile):
                 raise self._error((*at, "mix"), unknown("network", network, networks))
         order = values.one_of(ORDERS) if kind == "gateway" else values.unused(kind, "gateway")
         turns = table.get("order", "turns") == "turns" and kind != "server"
-        share = values.positive if turns else values.above_zero
+        share = values.positive if turns else values.weight
         shares = {key: self._value((*at, "mix", key), value, share) for key, value in mix.items()}
         if kind in ("single-stream", "drift") and len(mix) != 1:
             what, instead = "a single stream", ", or make it a gateway"
@@ -185,7 +189,8 @@ class _Reader(TomlFile):
                 f" `mix`{instead}",
             )  # fmt: skip
         server = kind == "server"
-        rate = values.above_zero if server else values.unused(kind)
+        rate = values.rate if server else values.unused(kind)
+        within = values.microseconds if server else values.unused(kind)
         return Workload(
             name=name,
             kind=kind,
@@ -193,7 +198,7 @@ class _Reader(TomlFile):
             mix=shares,
             order=self._checked((*at, "order"), order, "turns"),
             rate_hz=self._checked((*at, "rate_hz"), rate, None if server else 0.0),
-            deadline_us=self._checked((*at, "deadline_us"), rate, None if server else 0.0),
+            deadline_us=self._checked((*at, "deadline_us"), within, None if server else 0.0),
             queue=self._checked((*at, "queue"), values.positive if server else rate, 64),
             updates=self._updates(at, kind, next(iter(mix)), networks),
         )
@@ -209,17 +214,22 @@ class _Reader(TomlFile):
         way = self._checked((*at, "way"), values.one_of(WAYS), "bank")
         self._one_of(at, "update_every", "update_every_s")
         self._one_of(at, "update_bytes", "update_share")
-        tested = values.natural if way != "region" else values.unused_way(way, "bank or program")
-        between = values.positive if way == "bank" else values.unused_way(way, "bank")
+        tested = (
+            values.whole(0, _MOST_VECTORS)
+            if way != "region"
+            else values.unused_way(way, "bank or program")
+        )
+        some = values.whole(1, _MOST_VECTORS)
+        between = some if way == "bank" else values.unused_way(way, "bank")
         others = [name for name in networks if name != network]
         other = values.one_of(others) if way == "program" else values.unused_way(way, "program")
         return Updates(
-            link_kbit_s=self._checked((*at, "link_kbit_s"), values.above_zero),
+            link_kbit_s=self._checked((*at, "link_kbit_s"), values.rate),
             every=self._checked((*at, "update_every"), values.positive, 0),
-            every_s=self._checked((*at, "update_every_s"), values.above_zero, 0.0),
-            size_bytes=self._checked((*at, "update_bytes"), values.positive, 0),
+            every_s=self._checked((*at, "update_every_s"), values.seconds, 0.0),
+            size_bytes=self._checked((*at, "update_bytes"), values.whole(1, _MOST_BYTES), 0),
             share=self._checked((*at, "update_share"), values.share, 0.0),
-            link_delay_ms=self._checked((*at, "link_delay_ms"), values.at_least_zero, 0.0),
+            link_delay_ms=self._checked((*at, "link_delay_ms"), _DELAY, 0.0),
             way=way,
             vectors=self._checked((*at, "vectors"), tested, 0 if way == "region" else TEST_VECTORS),
             between=self._checked((*at, "vectors_between"), between, 1),
@@ -249,7 +259,7 @@ class _Reader(TomlFile):
         path = self._path.parent / str(self._checked((*at, "trace"), values.is_text))
         trace = self._value((*at, "trace"), path, lambda path: read_trace(path, list(networks)))
         server = kind == "server"
-        check = values.above_zero if server else values.unused(kind)
+        check = values.microseconds if server else values.unused(kind)
         own = not server or all(request.deadline_us is not None for request in trace)
         named = [request.network for request in trace]
         return Workload(

@@ -17,7 +17,8 @@ from fpga_rt.errors import AdmissionError
 from fpga_rt.planner.admission import Admission, Device, Waiting, Work
 from fpga_rt.planner.schedule import Load
 
-_NEVER = 1 << 62
+_NEVER = 1 << 127
+"""Later than anything: the least rate and the most requests of a study end after 2^84 ps."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ class TomlFile:
         except toml.TOMLDecodeError as error:
             where = path if "line" in str(error) else f"{path}:{_unclosed(self._lines)}"
             raise ArtifactError(f"{where}: {error}; study files are TOML") from error
+        except ValueError as error:  # Python reads no number of thousands of digits
+            longest = max(range(len(self._lines)), key=lambda i: len(self._lines[i]))
+            raise ArtifactError(
+                f"{path}:{longest + 1}: a number that is too long, expected at most 18 digits"
+            ) from error
 
     def _table(self, *at: str) -> Table:
         table: Any = self._data

@@ -22,6 +22,8 @@ from fpga_rt.study.text_file import read_text
 
 REQUIRED = ("at_us", "network")
 COLUMNS = (*REQUIRED, "deadline_us")
+_MOST_US = 1e15
+"""31 years."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,11 @@ def _number(path: Path, line: int, name: str, text: str, least: int) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < least:
-        raise _error(path, line, f"{name} is {text!r}, expected a number of at least {least}")
+    if not math.isfinite(value) or not least <= value <= _MOST_US:
+        raise _error(
+            path, line,
+            f"{name} is {text!r}, expected a number of at least {least} and at most {_MOST_US:g}",
+        )  # fmt: skip
     return value
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,13 @@ from fpga_rt.study.axes import ALL, PLACEMENTS, STUDY_POLICIES, Value
 from fpga_rt.study.text_file import read_text
 
 Check = Callable[[Any], Any]
+MOST_WHOLE = 10**18
+_MOST_NUMBER = 1e18
+_MOST_IMAGES = 65_536
+"""Of a request: each is worked out."""
+_MOST_CONTENTION = 10_000
+"""Percent: a load would take 101 times as long."""
+_MOST_RATIO = 100.0
 
 
 def is_text(value: object) -> str:
@@ -26,45 +32,69 @@ def is_text(value: object) -> str:
     return value
 
 
-def natural(value: object) -> int:
-    """Return a whole number of at least 0."""
-    if not _is_whole(value) or value < 0:  # type: ignore[operator]
-        raise ValueError("a whole number of at least 0")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+def whole(least: int, most: int = MOST_WHOLE) -> Callable[[Any], int]:
+    """Return a check for a whole number in a range whose ends are in it."""
+    up_to = "" if most == MOST_WHOLE else f" and at most {most:,}"
+
+    def check(value: object) -> int:
+        if not _is_whole(value) or value < least:  # type: ignore[operator]
+            raise ValueError(f"a whole number of at least {least}{up_to}")
+        if value > most:  # type: ignore[operator]
+            raise ValueError(f"a whole number of at least {least} and at most {most:,}")
+        return int(value)  # type: ignore[call-overload, no-any-return]
+
+    return check
 
 
-def positive(value: object) -> int:
-    """Return a whole number of at least 1."""
-    if not _is_whole(value) or value < 1:  # type: ignore[operator]
-        raise ValueError("a whole number of at least 1")
-    return int(value)  # type: ignore[call-overload, no-any-return]
+natural, positive = whole(0), whole(1)
+
+
+def number(least: float, most: float) -> Callable[[Any], float]:
+    """Return a check for a number in a range whose ends are in it.
+
+    Numbers beyond overflow, or make times of no use, in the midst of a study.
+    """
+
+    def check(value: object) -> float:
+        if not _is_number(value) or not least <= value <= most:  # type: ignore[operator]
+            raise ValueError(f"a number of at least {least:g} and at most {most:g}")
+        return float(value)  # type: ignore[arg-type]
+
+    return check
+
+
+rate = number(1e-6, 1e12)
+"""Of something a second; of the least rate, one in 11 days."""
+weight = number(1e-6, 1e6)
+"""Of one among several."""
+seconds, milliseconds, microseconds = (number(1e-12 * n, 1e9 * n) for n in (1, 1e3, 1e6))
+"""From a picosecond, the unit of the virtual clock, to 31 years."""
 
 
 def above_zero(value: object) -> float:
-    """Return a finite number above 0."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value <= 0:  # type: ignore[arg-type, operator]
-        raise ValueError("a number above 0")
+    """Return a number above 0 and at most 1e18."""
+    if not _is_number(value) or not 0 < value <= _MOST_NUMBER:  # type: ignore[operator]
+        raise ValueError(f"a number above 0 and at most {_MOST_NUMBER:g}")
     return float(value)  # type: ignore[arg-type]
 
 
-def at_least_zero(value: object) -> float:
-    """Return a finite number of at least 0."""
-    try:
-        return 0.0 if value == 0 and not isinstance(value, bool) else above_zero(value)
-    except ValueError:
-        raise ValueError("a number of at least 0") from None
+def or_zero(check: Callable[[Any], float]) -> Callable[[Any], float]:
+    """Return a check that passes 0 as well."""
+
+    def checked(value: object) -> float:
+        try:
+            return 0.0 if value == 0 and not isinstance(value, bool) else check(value)
+        except ValueError as error:
+            raise ValueError(f"0, or {error}") from None
+
+    return checked
 
 
 def share(value: object) -> float:
     """Return a share of a whole: above 0, at most 1."""
-    try:
-        found = above_zero(value)
-    except ValueError:
-        found = math.inf
-    if found > 1:
+    if not _is_number(value) or not 0 < value <= 1:  # type: ignore[operator]
         raise ValueError("a share of the parameters' bytes, above 0 and at most 1")
-    return found
+    return float(value)  # type: ignore[arg-type]
 
 
 def one_of(choices: Collection[str]) -> Check:
@@ -103,13 +133,13 @@ def axis(name: str, workloads: Collection[str], folder: Path) -> Check:
         "board": one_of(boards()),
         "calibration": lambda value: str(folder / is_text(value)) if value != "" else "",
         "port": is_text,
-        "contention": natural,
+        "contention": whole(0, _MOST_CONTENTION),
         "partitions": partitions,
         "modules": _modules,
         "placement": one_of(PLACEMENTS),
         "bitstream": _bitstream,
         "policy": one_of(STUDY_POLICIES),
-        "batch": positive,
+        "batch": whole(1, _MOST_IMAGES),
     }
     return checks[name]
 
@@ -154,6 +184,10 @@ def calibrated(target: Board, file: str) -> Board:
     return calibrate(target, decode(read_text(Path(file)), file, "calibration"), file)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
@@ -182,7 +216,8 @@ def _modules(value: object) -> str | tuple[str, ...]:
 def _bitstream(value: object) -> str | float:
     if value in ("reset", "plain"):
         return str(value)
-    try:
-        return above_zero(value)
-    except ValueError:
-        raise ValueError("`reset`, `plain`, or a ratio to `reset` above 0") from None
+    if not _is_number(value) or not 0 < value <= _MOST_RATIO:  # type: ignore[operator]
+        raise ValueError(
+            f"`reset`, `plain`, or a ratio to `reset` above 0 and at most {_MOST_RATIO:g}"
+        )
+    return float(value)  # type: ignore[arg-type]

@@ -47,6 +47,15 @@ def _run(
     return simulate(arrivals, networks, loads, capacity, taken, ahead, load_taken=load_taken)
 
 
+def test_time_has_no_end() -> None:
+    """Requests a hundred years apart: 3e21 ps, beyond 64 bits."""
+    century = 100 * 365 * 86400 * 10**12
+    arrivals = [Arrival(i * century, 0, i * century + 10**4) for i in range(3)]
+    ends = simulate(arrivals, NETWORKS, LOADS, 4)
+    _kept(ends, 3)
+    assert ends.last_ps == 2 * century + 400
+
+
 def _kept(ends: Ends, count: int) -> None:
     assert ends.accepted + sum(ends.refused.values()) == count
     assert ends.ended["late"] == 0

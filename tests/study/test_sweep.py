@@ -208,6 +208,22 @@ def test_a_point_that_cannot_be_says_why(study: Make, tmp_path: Path) -> None:
     assert all(bad[name] == "" for name in COLUMNS if name not in ("clock", "error"))
 
 
+@pytest.mark.parametrize("error", [OverflowError, MemoryError])
+def test_a_point_beyond_what_can_be_worked_out_is_an_error_of_its_own(
+    study: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def compiled(*_: object) -> Deployment:
+        raise error
+
+    made = study('workload = ["turns"]\npartitions = [1, 2]\n')
+    monkeypatch.setattr(Context, "_apart", compiled)
+    for row in _rows(made, tmp_path / "out").values():
+        assert row["error"] == (
+            f"its figures are beyond what can be worked out ({error.__name__}); set it to less"
+            " extreme values"
+        )
+
+
 def test_results_are_the_same_over_processes(study: Make, tmp_path: Path) -> None:
     made = study('workload = ["turns"]\nbatch = [1, 2, 3, 4, 5]\n')
     sweep.run(made, tmp_path / "one", 1)

@@ -39,13 +39,17 @@ def test_a_line_is_a_request(tmp_path: Path) -> None:
     )
 
 
+NUMBER = "a number of at least {} and at most 1e+15"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "message"),
     [
         ("0,a,60000", "0,c,60000", 3, "unknown network 'c', expected one of a, b"),
-        ("0,a,60000", "x,a,60000", 3, "at_us is 'x', expected a number of at least 0"),
-        ("0,a,60000", "nan,a,60000", 3, "at_us is 'nan', expected a number of at least 0"),
-        ("10.5,a,50000", "10.5,a,0", 5, "deadline_us is '0', expected a number of at least 1"),
+        ("0,a,60000", "x,a,60000", 3, f"at_us is 'x', expected {NUMBER.format(0)}"),
+        ("0,a,60000", "nan,a,60000", 3, f"at_us is 'nan', expected {NUMBER.format(0)}"),
+        ("0,a,60000", "1e300,a,60000", 3, f"at_us is '1e300', expected {NUMBER.format(0)}"),
+        ("10.5,a,50000", "10.5,a,0", 5, f"deadline_us is '0', expected {NUMBER.format(1)}"),
         ("10.5,a,50000", "9,a,50000", 5, "at_us is 9, expected at least 10.5 of the request before;"
          " sort the lines by time"),
         ("10.5,b,", "10.5,b", 4, "2 cells, expected 3: at_us, network, deadline_us"),
