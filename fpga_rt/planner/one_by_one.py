@@ -17,12 +17,16 @@ from fpga_rt.planner.timelines import Timelines
 
 @dataclass(frozen=True)
 class Taken:
-    """What a request takes, in picoseconds: from its start to its end, and its loads."""
+    """What a request takes, in picoseconds: from its start to its end, and its loads.
+
+    `partitions` are those that it loads.
+    """
 
     duration_ps: int
     loads: int = 0
     load_ps: int = 0
     hidden_ps: int = 0
+    partitions: frozenset[int] = frozenset()
 
 
 class OneByOne:
@@ -60,12 +64,24 @@ class OneByOne:
         Raises:
             PlanningError: the deployment names a module that is not installed.
         """
-        durations: dict[int, int] = {}
+        return max(taken.duration_ps for taken in self._round(deployment, images))
+
+    def settled_loads(self, deployment: Deployment, images: int) -> frozenset[int]:
+        """Return the partitions that such requests load, each or some of a round; nothing is run.
+
+        Raises:
+            PlanningError: the deployment names a module that is not installed.
+        """
+        return frozenset().union(*(taken.partitions for taken in self._round(deployment, images)))
+
+    def _round(self, deployment: Deployment, images: int) -> list[Taken]:
+        """Return what requests of one kind take once they go round among the same contents."""
+        found: dict[int, Taken] = {}
         held = self._held
-        while held not in durations:
-            taken, then = self._taken(deployment, images, held)
-            durations[held], held = taken.duration_ps, then
-        return max(list(durations.values())[list(durations).index(held) :])
+        while held not in found:
+            found[held], then = self._taken(deployment, images, held)
+            held = then
+        return list(found.values())[list(found).index(held) :]
 
     def _taken(self, deployment: Deployment, images: int, held: int) -> tuple[Taken, int]:
         """Return what a request takes from some contents on, and the contents behind it."""
@@ -82,6 +98,9 @@ class OneByOne:
             after = dict(found.resident)
             if after not in self._contents:
                 self._contents.append(after)
-            taken = Taken(found.total_ps, len(found.loads), found.load_ps, found.hidden_ps)
+            taken = Taken(
+                found.total_ps, len(found.loads), found.load_ps, found.hidden_ps,
+                frozenset(load.partition for load in found.loads),
+            )  # fmt: skip
             self._known[key] = taken, self._contents.index(after)
         return self._known[key]

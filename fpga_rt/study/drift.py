@@ -22,7 +22,7 @@ class Target(Protocol):
     """What answers requests and takes updates. Version 0 is there first, `program` has another."""
 
     region_ps: int
-    """Of a reconfiguration of its region."""
+    """Of a reconfiguration of its region, 0 where requests load it anyway."""
 
     def run(self, version: int, images: int) -> Taken:
         """Return what the next request takes."""
@@ -187,8 +187,9 @@ class _Simulation:
         """Do what an update needs that may be done before the next request."""
         wanted, began = self._updates, self.now
         if wanted.way == "region":
-            self._load(self._target.region_ps)
             update.switch_ps = self._target.region_ps
+            if update.switch_ps:
+                self._load(update.switch_ps)
         elif wanted.way == "program":
             if wanted.vectors:
                 self._run(self._next, wanted.vectors)

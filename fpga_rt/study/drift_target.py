@@ -55,7 +55,7 @@ def drifted(context: Context, point: Point, workload: Workload, updates: Updates
     deployments = [compiled[name] for name in names]
     sizes = [_parameter_bytes(deployment) for deployment in deployments]
     device = OneByOne(board, policy, context.timelines(point))
-    swapped = Swapped(device, deployments, _region_ps(board, deployments[0]))
+    swapped = Swapped(device, deployments, _region_ps(board, device, deployments[0], point.batch))
     stream = simulate(workload.requests, point.batch, updates, sizes, swapped)
     if not stream.updates:
         raise PlanningError(_too_few(workload, updates, sizes[-1], stream))
@@ -113,10 +113,16 @@ def _parameter_bytes(deployment: Deployment) -> int:
     return deployment.segments.weights_bytes + deployment.segments.tables_bytes
 
 
-def _region_ps(board: Board, deployment: Deployment) -> int:
-    """Return how long the largest partition of a network takes to be reconfigured."""
+def _region_ps(board: Board, device: OneByOne, deployment: Deployment, images: int) -> int:
+    """Return how long the largest partition of a network takes to be reconfigured.
+
+    It is 0 where inferences load it anyway: they find another bitstream, and no load is added.
+    """
     sizes = {index: board.partitions[index].bitstream_bytes for index in deployment.partitions}
-    return swap_ps(board, board.default_port, max(sizes, key=sizes.__getitem__))
+    largest = max(sizes, key=sizes.__getitem__)
+    if largest in device.settled_loads(deployment, images):
+        return 0
+    return swap_ps(board, board.default_port, largest)
 
 
 def _too_few(workload: Workload, updates: Updates, parameter_bytes: int, stream: Stream) -> str:

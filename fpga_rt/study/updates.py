@@ -8,8 +8,12 @@ between inferences, then the next inference reads that bank.
 `program`: another network, with a program of its own. All test vectors run in one request, with the
 swaps that its modules need, then it is the next to run.
 
-`region`: parameters that are part of a region's bitstream, as published. The region is reconfigured
-before the next inference, and nothing is tested.
+`region`: this study's model of a reconfiguration for each update, where parameters are part of a
+region's bitstream. The link carries parameters and no bitstream; making the bitstream on the device
+is not charged; the largest partition is reconfigured before the next inference (by no load of its
+own where inferences load it anyway), and nothing is tested, by the static design neither. Kang and
+Park published 27 % of the parameters sent and 110 to 170 ms; their board, model, what crosses their
+link and what those times include are not known.
 """
 
 from __future__ import annotations
@@ -72,9 +76,14 @@ class Updates:
         ]
         if self.way == "region":
             found.append(
-                "they come in a partial bitstream of the largest partition, which the port loads"
-                f" before the next inference, and are not tested; {PUBLISHED}, reports 110-170 ms"
-                " for that. The static design takes the same bytes into a parameter bank"
+                "this study's model of a reconfiguration for each update: the link carries"
+                " parameters and no bitstream, making the bitstream on the device is not charged,"
+                " the largest partition is reconfigured before the next inference (by no load of"
+                " its own where inferences load it anyway), and nothing is tested. The static"
+                " design takes the same bytes into a parameter bank and tests"
+                f" nothing either. {PUBLISHED}, report 27 % of the parameters sent and 110-170 ms;"
+                " their board, model, what crosses their link and what those times include are not"
+                " known"
             )
         else:
             found.append(

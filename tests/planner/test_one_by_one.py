@@ -44,6 +44,13 @@ def test_what_settles_is_what_the_last_of_many_takes() -> None:
     assert settled == many[-1] == many[1] < many[0]  # which fills the empty partition
 
 
+def test_settled_requests_load_where_modules_are_swapped() -> None:
+    """Modules that have a partition each stay; one that several share is loaded by each request."""
+    for network, partitions, loaded in ((small(), 2, set()), (swapping(), 1, {0})):
+        device = OneByOne(PYNQ, "aggressive", Timelines(PYNQ))
+        assert device.settled_loads(compile_network(network, PYNQ, partitions), 1) == loaded
+
+
 def test_a_prediction_goes_on_from_what_the_partitions_hold() -> None:
     deployment = compile_network(swapping(), PYNQ, 1)
     cold = predict(PYNQ, [(deployment, 1)], "none")
