@@ -85,6 +85,8 @@ class Stream:
         load_ps: their time.
         hidden_ps: the part of it during which a program ran.
         runs: how often each version ran so many images, for requests and as test vectors.
+        coming: the update that was on its way, or being tested, when the last request ended.
+        tried: its test vectors that had run.
     """
 
     latencies_ps: list[int] = field(default_factory=list)
@@ -96,6 +98,8 @@ class Stream:
     load_ps: int = 0
     hidden_ps: int = 0
     runs: Counter[tuple[int, int]] = field(default_factory=Counter)
+    coming: Update | None = None
+    tried: int = 0
 
     @property
     def longest(self) -> Update | None:
@@ -123,8 +127,7 @@ def simulate(
     simulation = _Simulation(images, updates, parameter_bytes, target)
     for _ in range(requests):
         simulation.request()
-    simulation.ends.total_ps = simulation.now
-    return simulation.ends
+    return simulation.end()
 
 
 class _Simulation:
@@ -159,6 +162,12 @@ class _Simulation:
             self._placed.answered_ps, self._placed.answer_ps = self.now, taken.duration_ps
             self.ends.updates.append(self._placed)
             self._placed = None
+
+    def end(self) -> Stream:
+        """Return what became of the requests."""
+        self.ends.total_ps = self.now
+        self.ends.coming, self.ends.tried = self._coming, self._tried
+        return self.ends
 
     def _send(self) -> None:
         """Begin to send an update if one is due and the one before is in place."""

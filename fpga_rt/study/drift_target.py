@@ -58,7 +58,7 @@ def drifted(context: Context, point: Point, workload: Workload, updates: Updates
     swapped = Swapped(device, deployments, _region_ps(board, device, deployments[0], point.batch))
     stream = simulate(workload.requests, point.batch, updates, sizes, swapped)
     if not stream.updates:
-        raise PlanningError(_too_few(workload, updates, sizes[-1], stream))
+        raise PlanningError(_too_few(workload, updates, stream))
     found = context.static(point, names, [1.0] * len(names))
     if found is None:
         return Drifted(stream)
@@ -125,13 +125,29 @@ def _region_ps(board: Board, device: OneByOne, deployment: Deployment, images: i
     return swap_ps(board, board.default_port, largest)
 
 
-def _too_few(workload: Workload, updates: Updates, parameter_bytes: int, stream: Stream) -> str:
-    """Say why no update was in place in time."""
-    link_ps = updates.link_ps(updates.bytes_of(parameter_bytes))
+def _too_few(workload: Workload, updates: Updates, stream: Stream) -> str:
+    """Say why no update was in place in time, and what helps."""
     begins = f"{updates.every} requests" if updates.every else f"{updates.every_s:g} s"
+    coming = stream.coming
+    if coming is None:
+        why = f"the first is due after {begins}; give it more requests, or update more often"
+    elif coming.arrived_ps > stream.total_ps:
+        why = (
+            f"the first is sent after {begins} and is {coming.link_ps / 1e12:.4g} s on the link;"
+            " give it more requests, a faster link or smaller updates"
+        )
+    elif updates.way == "bank" and updates.vectors:
+        why = (
+            f"the first had come after {coming.arrived_ps / 1e12:.4g} s, and {stream.tried} of"
+            f" {updates.vectors} test vectors had run; give it more requests, fewer `vectors` or"
+            " more `vectors_between`"
+        )
+    else:
+        why = (
+            f"the first came after {coming.arrived_ps / 1e12:.4g} s, while the last of them ran;"
+            " give it more requests"
+        )
     return (
         f"no update answered one of {workload.requests} requests, which end after"
-        f" {stream.total_ps / 1e12:.4g} s: the first is sent after {begins} and is"
-        f" {link_ps / 1e12:.4g} s on the link; give it more requests, a faster link or smaller"
-        " updates"
+        f" {stream.total_ps / 1e12:.4g} s: {why}"
     )

@@ -161,6 +161,26 @@ def test_what_cannot_be_says_why(written: Written) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        ("requests = 10", "the first is due after 10 requests; give it more requests, or update"),
+        ("requests = 13", ", and 2 of 4 test vectors had run; give it more requests, fewer"
+         " `vectors` or more `vectors_between`"),
+        ("requests = 11\nway = 'region'", ", while the last of them ran; give it more requests"),
+        ("requests = 11\nlink_delay_ms = 900", "sent after 10 requests and is 0.9 s on the link;"),
+    ],
+)  # fmt: skip
+def test_an_update_that_answers_nothing_says_what_it_lacks(
+    written: Written, settings: str, why: str
+) -> None:
+    """Sent before request 11, there before request 12, and a vector before that and each next."""
+    workload = f"update_every = 10\nupdate_bytes = 9\nlink_kbit_s = 1e9\n{settings}"
+    context = _context(written, workload)
+    [point] = context.study.points.values()
+    assert why in evaluate(context, point).error
+
+
 def test_a_manifest_says_what_updates_rest_on(written: Written) -> None:
     text = (
         f"{HEAD}{BANK}\n[workload.z]\nkind = 'drift'\nmix = {{ b = 1 }}\n{BANK}\nway = 'region'\n"
