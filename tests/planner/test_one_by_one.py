@@ -9,7 +9,7 @@ from fpga_rt.arch.boards import board
 from fpga_rt.device.emulator import Emulator
 from fpga_rt.planner.compile import compile_network
 from fpga_rt.planner.one_by_one import OneByOne
-from fpga_rt.planner.predict import predict
+from fpga_rt.planner.predict import Prediction, predict
 from fpga_rt.planner.schedule import Policy
 from fpga_rt.planner.timelines import Timelines
 from fpga_rt.runtime.runtime import Request, Runtime
@@ -49,6 +49,22 @@ def test_settled_requests_load_where_modules_are_swapped() -> None:
     for network, partitions, loaded in ((small(), 2, set()), (swapping(), 1, {0})):
         device = OneByOne(PYNQ, "aggressive", Timelines(PYNQ))
         assert device.settled_loads(compile_network(network, PYNQ, partitions), 1) == loaded
+
+
+def test_of_a_round_the_longest_request_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From nothing to 1, then 2, 1, 2 ...: what the first takes is of no round."""
+    taken = {0: (9, 1), 1: (7, 2), 2: (3, 1)}
+
+    def predicted(*_: object, resident: dict[int, int], **__: object) -> Prediction:
+        duration, then = taken[resident.get(0, 0)]
+        return Prediction(((0, duration),), (), 0, (), {0: then})
+
+    monkeypatch.setattr("fpga_rt.planner.one_by_one.predict", predicted)
+    device = OneByOne(PYNQ, "lru", Timelines(PYNQ))
+    deployment = compile_network(small(), PYNQ, 1)
+    assert device.settled_ps(deployment, 1) == 7
+    assert [device.run(deployment, 1).duration_ps for _ in range(4)] == [9, 7, 3, 7]
+    assert device.settled_ps(deployment, 1) == 7
 
 
 def test_a_prediction_goes_on_from_what_the_partitions_hold() -> None:

@@ -207,6 +207,53 @@ def test_programs_change_there_and_back() -> None:
     assert (back.test_ps, back.answer_ps) == (12, 10)
 
 
+BYTE_IN_5 = 5 * LINK
+
+
+def test_of_updates_that_differ_the_worst_counts() -> None:
+    """What is longer on the link is sooner there.
+
+    There: on the link for 5, 5 of a request, 24 for vectors, 20 for the answer. Back: 15, 5, 12
+    and 10.
+    """
+    wanted = Updates(link_kbit_s=BYTE_IN_5, every=3, share=0.001, way="program")
+    stream = simulate(9, 8, wanted, [3000, 1000], _Fixed())
+    there, back = stream.updates
+    assert [(u.sent_ps, u.arrived_ps, u.placed_ps, u.answered_ps) for u in stream.updates] == [
+        (30, 35, 64, 84), (104, 119, 136, 146),
+    ]  # fmt: skip
+    assert (there.total_ps, back.total_ps) == (54, 42)
+    assert stream.longest is there
+    assert stream.delay_ps == 24  # the second delays by 12
+    assert stream.busy_ps == 24 + 12
+    assert stream.per_hour == pytest.approx(3600e12 / 34)
+    assert stream.total_ps == 4 * 10 + 24 + 3 * 20 + 12 + 2 * 10
+
+
+def test_an_update_that_is_overdue_is_sent_when_the_one_before_is_in_place() -> None:
+    """Due after 4, 8 and 12 requests. The first is in place after 10, when the second is sent."""
+    wanted = Updates(link_kbit_s=BYTE_IN_5, every=4, share=0.001, way="program", vectors=0)
+    stream = simulate(19, 8, wanted, [1000, 11_000], _Fixed())
+    assert [(u.sent_ps, u.placed_ps) for u in stream.updates] == [(40, 100), (100, 120), (130, 190)]
+    assert stream.per_hour == pytest.approx(3600e12 / 60)
+    assert stream.coming is not None
+    assert stream.coming.sent_ps == 190
+
+
+class _Swapping(_Fixed):
+    """Every run, of a request or of test vectors, loads twice for 4 ps, and hides 3 of one."""
+
+    def run(self, version: int, images: int) -> Taken:
+        return Taken(self.settled_ps(version, images), 2, 8, 3)
+
+
+def test_loads_of_requests_and_vectors_are_added_up() -> None:
+    wanted = Updates(link_kbit_s=LINK, every=2, size_bytes=1, way="program")
+    stream = simulate(7, 8, wanted, [1000, 2000], _Swapping())
+    assert stream.runs == {(0, 8): 5, (1, 4): 1, (1, 8): 2}
+    assert (stream.loads, stream.load_ps, stream.hidden_ps) == (16, 64, 24)
+
+
 def test_every_run_is_counted_by_version_and_images() -> None:
     wanted = Updates(link_kbit_s=LINK, every=2, size_bytes=1, way="program")
     stream = _by_hand(wanted, 6)  # sent at 20, there at 45, placed at 74: two more requests
