@@ -35,11 +35,12 @@ def why_invalid(record: dict[str, Any], chosen: bool) -> str:
 def _reasons(record: dict[str, Any], chosen: bool) -> Iterator[str]:
     limit_us, p99_us = record["limit_us"], record["wall"]["latency_us"]["p99"]
     failed = record["unsatisfied"]
-    late = "Performance constraints" in failed
+    served = record["scenario"] == "Server"  # SingleStream has no limit
+    late = served and "Performance constraints" in failed
     if late:
         busy = (
-            ", which is more than the first few queries took when that was chosen: this machine had"
-            " other work meanwhile, so run it again when it has not, or"
+            ", which is more than the first few queries took when that was chosen: perhaps this"
+            " machine had other work meanwhile, which is one possible reason, so run it again, or"
             if chosen
             else ":"
         )
@@ -56,6 +57,11 @@ def _reasons(record: dict[str, Any], chosen: bool) -> Iterator[str]:
             f"{record['queries']:,} queries are too few to judge by, expected at least {least}:"
             f" give it --queries {least}"
         )
+    elif "Early stopping" in failed and not served:
+        yield (
+            f"{record['queries']:,} queries are too few to be sure of p90: give it --queries"
+            f" {_ROOM * record['queries']}"
+        )
     elif "Early stopping" in failed and not late:
         yield (
             f"p99 was {time_text(p99_us)}, too near to the limit of {time_text(limit_us)} to be"
@@ -69,6 +75,7 @@ def _reasons(record: dict[str, Any], chosen: bool) -> Iterator[str]:
         )
     if "Min queries" in failed:
         yield "it ended with fewer queries than asked for: give it more --seconds"
-    known = ("Performance constraints", "Early stopping", "Min duration", "Min queries")
-    if others := [name for name in failed if name not in known]:
+    known = ("Early stopping", "Min duration", "Min queries")
+    told = (*known, "Performance constraints") if late else known
+    if others := [name for name in failed if name not in told]:
         yield f"not satisfied: {', '.join(others)}; see mlperf_log_summary.txt"

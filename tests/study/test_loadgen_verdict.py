@@ -37,9 +37,25 @@ def test_a_limit_that_was_chosen_on_an_idler_machine() -> None:
     found = why_invalid(_record("Performance constraints", "Early stopping", slower=120), True)
     assert found == (
         "Server: p99 was 48.94 ms, expected at most 30.00 ms, which is more than the first few"
-        " queries took when that was chosen: this machine had other work meanwhile, so run it again"
-        " when it has not, or give it --latency-ms 98 or --rate 30; in 120 of 500 queries the host,"
-        " not the device, was what took long"
+        " queries took when that was chosen: perhaps this machine had other work meanwhile, which"
+        " is one possible reason, so run it again, or give it --latency-ms 98 or --rate 30; in 120"
+        " of 500 queries the host, not the device, was what took long"
+    )
+
+
+def test_a_cause_is_not_known_where_no_query_was_held_up_by_the_host() -> None:
+    found = why_invalid(_record("Performance constraints", slower=0), True)
+    assert "perhaps this machine had other work meanwhile, which is one possible reason" in found
+
+
+def test_a_single_stream_has_no_limit_to_quote() -> None:
+    found = why_invalid(_record("Early stopping", scenario="SingleStream"), True)
+    assert found == (
+        "SingleStream: 500 queries are too few to be sure of p90: give it --queries 1000"
+    )
+    found = why_invalid(_record("Performance constraints", scenario="SingleStream"), True)
+    assert found == (
+        "SingleStream: not satisfied: Performance constraints; see mlperf_log_summary.txt"
     )
 
 
