@@ -1,8 +1,8 @@
 """Where reconfiguration starts to pay along an axis, all else being equal, and where it loses.
 
 Results are cut into lines along every axis whose settings have an order: batch, bitstream size and
-contention by number, partitions by their area, workloads in the order of the study (request mixes,
-say). A line crosses where `static_ratio` passes 1.
+contention by number, partitions by their area. A line crosses where `static_ratio` passes 1. Of
+workloads, which have names and no order, it is said how often it pays in each.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from fpga_rt.runtime.report_text import count_text
 from fpga_rt.study.axes import AXES
 from fpga_rt.study.rivals import accepts_text, alone, by_measure, judged
 
@@ -92,7 +93,7 @@ def lines(rows: Sequence[Row]) -> list[Line]:
     varied = [axis for axis in AXES if len({row[axis] for row in rows}) > 1]
     found = []
     for axis in varied:
-        order = _order(axis, points)
+        order = _order(axis)
         if order is None:
             continue
         groups: dict[str, list[Row]] = {}
@@ -131,6 +132,7 @@ def sentences(
         for axis in _told_first(line.axis for line in along):
             told = _along([line for line in along if line.axis == axis], refined)
             found += [before + line for line in told]
+        found += [before + line for line in _by_name(group)]
     return found
 
 
@@ -139,15 +141,12 @@ def _told_first(axes: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(axes), key=lambda axis: axis not in _NUMBERS)
 
 
-def _order(axis: str, rows: Sequence[Row]) -> Callable[[Row], float | None] | None:
+def _order(axis: str) -> Callable[[Row], float | None] | None:
     """Return what sorts an axis, None for one without an order."""
     if axis in _NUMBERS:
         return partial(_number, axis)
     if axis == _AREA:
         return lambda row: _number("area_lut", row)
-    if axis == _MIX:
-        place = {name: float(i) for i, name in enumerate(dict.fromkeys(r[axis] for r in rows))}
-        return lambda row: place[row[_MIX]]
     return None
 
 
@@ -167,6 +166,19 @@ def _whole(rows: Sequence[Row]) -> str:
         f" same area takes {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f} ({best}) times as"
         " long."
     )
+
+
+def _by_name(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield how often it pays in each workload, where there are several."""
+    groups: dict[str, list[float]] = {}
+    for row in judged(rows):
+        groups.setdefault(row[_MIX], []).append(float(row["static_ratio"]))
+    if len(groups) > 1:
+        told = [
+            f"in {sum(r > 1 for r in ratios)} of {count_text(len(ratios), 'point')} of {name}"
+            for name, ratios in groups.items()
+        ]
+        yield f"By workload it pays {', '.join(told[:-1])} and {told[-1]}."
 
 
 def _along(found: Sequence[Line], refined: Callable[[Crossing], Crossing] | None) -> Iterator[str]:

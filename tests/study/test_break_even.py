@@ -52,10 +52,17 @@ def test_partitions_are_ordered_by_their_area() -> None:
     ]
 
 
-def test_workloads_are_in_the_order_of_the_study() -> None:
-    rows = [_row(0.5, workload="often"), _row(1.25, workload="seldom")]
+def test_workloads_have_names_and_no_order() -> None:
+    ratios = {"often": (0.5, 0.9), "other": (0.4, 1.1), "seldom": (1.25, 1.5)}
+    rows = [
+        _row(ratio, workload=name, port=port)
+        for name in ratios
+        for port, ratio in zip(("icap", "pcap"), ratios[name], strict=True)
+    ]
+    assert lines(rows) == []
     assert sentences(rows)[1:] == [
-        "It pays from workload seldom on: static / reconfigured is 0.50 at often, 1.25 at seldom."
+        "By workload it pays in 0 of 2 points of often, in 1 of 2 points of other and in 2 of 2"
+        " points of seldom."
     ]
 
 

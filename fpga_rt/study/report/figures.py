@@ -119,7 +119,7 @@ def figures(rows: Sequence[Row], runs: Sequence[Json], command: str) -> Iterator
     for measure in (_IMAGE, _SERVED):
         measured = [r for r in rows if r[measure.column] and bool(r["accepted"]) == measure.served]
         along = ratio_lines(measured)
-        for axis in varied(measured):
+        for axis in (axis for axis in varied(measured) if axis != "workload"):  # names, no order
             yield _sensitivity(measured, axis, caption, measure)
             found = [line for line in along if line.axis == axis]
             if found:
