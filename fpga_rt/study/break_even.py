@@ -121,9 +121,9 @@ def sentences(
     found = [before + _whole(group) for before, group in groups if group]
     if accepts := accepts_text(rows):
         found.append(accepts)
-    if alone(rows):
+    if without := alone(rows):
         found.append(
-            f"In {len(alone(rows))} points no static design of the same area holds all"
+            f"In {count_text(len(without), 'point')} no static design of the same area holds all"
             " modules: there it runs only with reconfiguration."
         )
     found += _against_full(rows)
@@ -162,9 +162,9 @@ def _whole(rows: Sequence[Row]) -> str:
     wins = sum(ratio > 1 for ratio in ratios.values())
     worst, best = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
     return (
-        f"Reconfiguration pays in {wins} of {len(rows)} points: the static design of the"
-        f" same area takes {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f} ({best}) times as"
-        " long."
+        f"Reconfiguration pays in {wins} of {count_text(len(rows), 'point')}: the static design of"
+        f" the same area takes {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f} ({best}) times"
+        " as long."
     )
 
 
@@ -243,7 +243,7 @@ def _against_full(rows: Sequence[Row]) -> list[str]:
     wins = sum(ratio > 1 for ratio in ratios.values())
     worst, best = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
     return [
-        f"Against a full bitstream for each network swapped modules pay in {wins} of {len(ratios)}"
-        f" points: full bitstreams take {ratios[worst]:.2f} ({worst}) to {ratios[best]:.2f}"
-        f" ({best}) times as long."
+        f"Against a full bitstream for each network swapped modules pay in {wins} of"
+        f" {count_text(len(ratios), 'point')}: full bitstreams take {ratios[worst]:.2f}"
+        f" ({worst}) to {ratios[best]:.2f} ({best}) times as long."
     ]

@@ -222,6 +222,11 @@ class _Reader(TomlFile):
         some = values.whole(1, _MOST_VECTORS)
         between = some if way == "bank" else values.unused_way(way, "bank")
         others = [name for name in networks if name != network]
+        if way == "program" and not others:
+            raise self._error(
+                (*at, "way"), f"way is 'program', to another network, but {network} is the only"
+                " one; add the other to [networks], or expected one of bank, region",
+            )  # fmt: skip
         other = values.one_of(others) if way == "program" else values.unused_way(way, "program")
         return Updates(
             link_kbit_s=self._checked((*at, "link_kbit_s"), values.rate),

@@ -91,7 +91,7 @@ def test_what_has_no_static_design_is_said_and_in_no_line() -> None:
     [line] = lines(rows)
     assert len(line.rows) == 2
     assert sentences(rows)[1] == (
-        "In 1 points no static design of the same area holds all modules: there it runs only with"
+        "In 1 point no static design of the same area holds all modules: there it runs only with"
         " reconfiguration."
     )
     assert sentences([]) == []

@@ -228,7 +228,7 @@ def test_a_stream_under_drift(written: Written) -> None:
     [
         ("mix = { a = 1 }\n", "", 1, "updates that reach a stream of 2 networks, expected one; name"
          " it in `mix`: it is the one that is updated"),
-        ("link_kbit_s = 100\n", "", 1, "link_kbit_s is missing"),
+        ("link_kbit_s = 100\n", "", 1, "link_kbit_s is missing, expected a number of"),
         ("link_kbit_s = 100", "link_kbit_s = 0", 6,
          "link_kbit_s is 0, expected a number of at least 1e-06"),
         ("update_every = 100\n", "", 1,
@@ -251,7 +251,8 @@ def test_a_stream_under_drift(written: Written) -> None:
          "expected no such key in updates of way region, only of bank"),
         ("link_kbit_s = 100", "update_to = 'b'\nlink_kbit_s = 100", 6,
          "update_to is 'b', expected no such key in updates of way bank, only of program"),
-        ("link_kbit_s = 100", "way = 'program'\nlink_kbit_s = 100", 1, "update_to is missing"),
+        ("link_kbit_s = 100", "way = 'program'\nlink_kbit_s = 100", 1,
+         "update_to is missing, expected one of b"),
         ("link_kbit_s = 100", "way = 'program'\nupdate_to = 'a'\nlink_kbit_s = 100", 7,
          "update_to is 'a', expected one of b"),
         ("link_kbit_s = 100", "rate_hz = 9\nlink_kbit_s = 100", 6,
@@ -271,6 +272,16 @@ def test_bad_updates_name_line_and_choices(
         read(path)
     assert str(got.value).startswith(f"{path}:{LINES - 1 + line}: ")
     assert message in str(got.value)
+
+
+def test_a_program_needs_another_network(written: Written) -> None:
+    path = written(f"[networks]\na = '{DIGITS}'\n{DRIFT}way = 'program'\n[sweep]\nbatch = [1]\n")
+    with pytest.raises(ArtifactError) as got:
+        read(path)
+    assert str(got.value) == (
+        f"{path}:9: way is 'program', to another network, but a is the only one; add the other to"
+        " [networks], or expected one of bank, region"
+    )
 
 
 def test_what_is_no_toml_says_where(written: Written) -> None:

@@ -12,6 +12,7 @@ from fpga_rt.cli.progress import Progress
 from fpga_rt.cli.study.source import add_study, study_of
 from fpga_rt.cli.table import indented, table
 from fpga_rt.errors import PlanningError
+from fpga_rt.runtime.report_text import count_text
 from fpga_rt.study import sweep
 from fpga_rt.study.against_exact import against_exact
 from fpga_rt.study.axes import AXES
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"written: {folder / sweep.RESULTS} and {folder / sweep.MANIFEST}")
     if not good:
         raise PlanningError(
-            f"none of {len(rows)} points of {study.name} can be, the first because"
+            f"none of {count_text(len(rows), 'point')} of {study.name} can be, the first because"
             f" {rows[0]['error']}; change the study"
         )
 
@@ -113,7 +114,7 @@ def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
     """Return the results as a table, where reconfiguration pays, and what could not be."""
     good = [row for row in rows if not row["error"]]
     origins = " and ".join(sorted({row["origin"] for row in good})) or "no figures"
-    lines = [f"{study.title}: {len(rows)} points (virtual clock, {origins})"]
+    lines = [f"{study.title}: {count_text(len(rows), 'point')} (virtual clock, {origins})"]
     if good:
         lines += ["", _table(study, good[:_MOST_ROWS], _SHOWN)]
     updated = [row for row in good if row["updates"]]
@@ -131,7 +132,9 @@ def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
     for row in rows:
         if row["error"]:
             reasons[row["error"]] = reasons.get(row["error"], 0) + 1
-    lines += [f"{number} points cannot be: {reason}" for reason, number in reasons.items()]
+    lines += [
+        f"{count_text(number, 'point')} cannot be: {reason}" for reason, number in reasons.items()
+    ]
     return "\n".join(lines)
 
 

@@ -92,8 +92,8 @@ def _static(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:
             kinds, peers.FULL,
         )  # fmt: skip
     if without := alone(rows):
-        yield Fact("No static design fits the area", f"{len(without)} of {len(rows)} points", kinds,
-                   peers.STATIC)  # fmt: skip
+        points = f"{len(without)} of {count_text(len(rows), 'point')}"
+        yield Fact("No static design fits the area", points, kinds, peers.STATIC)
 
 
 def _hidden(rows: Sequence[Row], kinds: str) -> Iterator[Fact]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from fpga_rt.runtime.report_text import count_text
 from fpga_rt.study.report.figures import varied
 from fpga_rt.study.report.summary import Fact
 
@@ -75,7 +76,10 @@ def failures(rows: Sequence[Row]) -> str:
     for row in rows:
         if row["error"]:
             reasons[row["error"]] = reasons.get(row["error"], 0) + 1
-    lines = [f"<li>{count} points: {escape(reason)}</li>" for reason, count in reasons.items()]
+    lines = [
+        f"<li>{count_text(count, 'point')}: {escape(reason)}</li>"
+        for reason, count in reasons.items()
+    ]
     return f"<h3>Points that cannot be</h3><ul>{''.join(lines)}</ul>" if lines else ""
 
 
