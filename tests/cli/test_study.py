@@ -73,7 +73,7 @@ def test_prints_json(cli: Cli, tmp_path: Path) -> None:
     assert data["manifest"]["points"] == 2
     assert [bool(row["error"]) for row in data["results"]] == [False, True]
     text = cli("study", "run", path, "-o", tmp_path / "out").out  # what is there is not run again
-    assert "1 points cannot be: layer" in text
+    assert "1 point cannot be: layer" in text
 
 
 def test_a_bad_file_is_one_line(cli: Cli, tmp_path: Path) -> None:
@@ -89,5 +89,5 @@ def test_a_study_none_of_whose_points_can_be_fails(cli: Cli, tmp_path: Path) -> 
     path = _file(tmp_path, 'workload = ["turns"]\nmodules = [["pooling_8"]]\n')
     answer = cli("study", "run", path, "-o", tmp_path / "out", "--processes", 1)
     assert answer.code == PlanningError.exit_code
-    assert "1 points cannot be: layer" in answer.out
-    assert "error: none of 1 points of ports.toml can be, the first because layer" in answer.err
+    assert "1 point cannot be: layer" in answer.out
+    assert "error: none of 1 point of ports.toml can be, the first because layer" in answer.err

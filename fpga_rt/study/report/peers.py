@@ -24,7 +24,7 @@ class Yardstick:
 
 SWAP = Yardstick(
     "<= 2.9 ms by ICAP for 1.03 MB",
-    "110-170 ms a layer update (Kang and Park, Sensors 25(24), 7448, 2025); 19-24 ms of Python"
+    "110-170 ms of an update (Kang and Park, Sensors 25(24), 7448, 2025); 19-24 ms of Python"
     " before a byte moves (PYNQ `pr_download`)",
 )
 HIDDEN = Yardstick(">= 99 % of what the exact planner hides", "0 % on demand")
@@ -46,8 +46,8 @@ FULL = Yardstick(
 )
 UPDATE = Yardstick(
     "<= 1 ms for any request, none dropped or mixed",
-    "110-170 ms a layer update, 27 % of the parameters sent (Kang and Park, Sensors 25(24), 7448,"
-    " 2025)",
+    "27 % of the parameters sent and 110-170 ms (Kang and Park, Sensors 25(24), 7448, 2025; board,"
+    " model, what crosses their link and what those times include are not known)",
 )
 IMAGE = Yardstick(
     "<= 0.41 ms for ResNet8, 0.32 ms for DS-CNN, 9.5 ms for VWW (warm)",

@@ -76,7 +76,7 @@ def test_it_is_whole_and_asks_for_nothing(html: str) -> None:
 
 def test_names_cannot_become_markup(html: str) -> None:
     assert "Three &lt;models&gt; &amp; more" in html
-    assert "1 points: it does &lt;not&gt; fit" in html
+    assert "1 point: it does &lt;not&gt; fit" in html
     assert "<models>" not in html
 
 
@@ -139,5 +139,5 @@ def test_goals_that_are_met_and_missed_are_marked(tmp_path: Path) -> None:
 def test_a_study_without_a_single_figure_says_why(tmp_path: Path) -> None:
     folder = write(tmp_path / "s", [row("none", 4, error="no room")])
     html = page(read_source(folder), "c")
-    assert "1 points: no room" in html
+    assert "1 point: no room" in html
     assert 'id="plots"' not in html
