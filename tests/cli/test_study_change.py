@@ -55,5 +55,6 @@ def test_a_bad_file_is_one_line(cli: Cli, tmp_path: Path) -> None:
     answer = cli("study", "change", path)
     assert (answer.code, answer.out) == (3, "")
     assert answer.err == (
-        f"fpga-rt: error: {path}:2: fixed_ms is 'long', expected a number above 0\n"
+        f"fpga-rt: error: {path}:2: fixed_ms is 'long', expected a number above 0 and at most"
+        " 1e+18\n"
     )
