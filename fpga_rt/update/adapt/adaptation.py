@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,13 @@ from fpga_rt.errors import ExecutionError, UpdateError
 from fpga_rt.network import golden
 from fpga_rt.network.graph import Network
 from fpga_rt.update.adapt.budget import MARGINS_BYTES, affine_bytes, coarsen, package_bytes
-from fpga_rt.update.adapt.fit import fit, settle
+from fpga_rt.update.adapt.fit import Masks, fit, settle
 from fpga_rt.update.adapt.fold import fold, fold_and_count
 from fpga_rt.update.adapt.graph import Graph, Moments, moments, to_images
 from fpga_rt.update.adapt.policies import Plan, Policy, plan
 from fpga_rt.update.adapt.recipe import Recipe
 from fpga_rt.update.adapt.samples import Samples
-from fpga_rt.update.adapt.sensitivity import Masks, sensitivities, steepest
+from fpga_rt.update.adapt.sensitivity import sensitivities, steepest
 from fpga_rt.update.vectors import Codes
 
 REFERENCE_IMAGES = 1024
@@ -129,14 +129,8 @@ class Adaptation:
     def _tried(self, policy: Policy, budget_bytes: int | None) -> Trial:
         chosen = self._plan(policy, budget_bytes)
         for margin_bytes in MARGINS_BYTES:
-            graph = deepcopy(self._graph_of(chosen))
-            step = 0
-            if chosen.weights:
-                room = None if budget_bytes is None else budget_bytes - margin_bytes
-                step = coarsen(graph, partial(self._fits, graph, room))
-                if chosen.normalise:
-                    graph.normalise_by(True)
-                    settle(graph, to_images(graph.network, self.samples.codes))
+            room = None if budget_bytes is None else budget_bytes - margin_bytes
+            graph, step = self._coarsened(chosen, room)
             network, clipped = fold_and_count(graph)
             size = package_bytes(self.base, network)
             if budget_bytes is None or size <= budget_bytes or not step:
@@ -150,8 +144,20 @@ class Adaptation:
         right = right_answers(network, self.held_back)
         return Trial(policy, network, size, right, step, clipped)
 
-    def _fits(self, graph: Graph, room_bytes: int | None) -> bool:
-        return room_bytes is None or package_bytes(self.base, fold(graph)) <= room_bytes
+    def _coarsened(self, chosen: Plan, room_bytes: int | None) -> tuple[Graph, int]:
+        """Return what was trained, its weights in steps that fit before moments are taken again."""
+        graph = deepcopy(self._graph_of(chosen))
+        if not chosen.weights:
+            return graph, 0
+
+        def fits() -> bool:
+            return room_bytes is None or package_bytes(self.base, fold(graph)) <= room_bytes
+
+        step = coarsen(graph, fits)
+        if chosen.normalise:
+            graph.normalise_by(True)
+            settle(graph, to_images(graph.network, self.samples.codes))
+        return graph, step
 
     def _plan(self, policy: Policy, budget_bytes: int | None) -> Plan:
         if policy == "statistics" and self.reference is None:

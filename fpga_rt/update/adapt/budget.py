@@ -73,10 +73,13 @@ def coarsen(graph: Graph, fits: Callable[[], bool]) -> int:
     before = {layer: _before(layer) for layer in graph.weighted}
     trained = {layer: layer.weights.detach().clone() for layer in before}
 
-    def try_with(step: int) -> bool:
+    def move_by(step: int) -> None:
         for layer, old in before.items():
             change = (trained[layer] - old) * WEIGHT_UNIT
             layer.weights.data = old + torch.round(change / step) * step / WEIGHT_UNIT
+
+    def try_with(step: int) -> bool:
+        move_by(step)
         return fits()
 
     first = bisect_left(STEPS, True, key=try_with)
@@ -84,7 +87,7 @@ def coarsen(graph: Graph, fits: Callable[[], bool]) -> int:
         for layer, old in before.items():
             layer.weights.data = old.clone()
         return 0
-    try_with(STEPS[first])
+    move_by(STEPS[first])
     return STEPS[first]
 
 

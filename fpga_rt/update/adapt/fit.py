@@ -18,13 +18,16 @@ from fpga_rt.update.adapt.samples import Samples
 MOMENT_IMAGES = 1024
 """Samples that normalisation is measured on, all at once."""
 
+Masks = Mapping[str, torch.Tensor]
+"""By node 1 where a weight is trained, else 0, in the shape of its weights."""
+
 
 def fit(
     graph: Graph,
     samples: Samples,
     plan: Plan,
     recipe: Recipe,
-    masks: Mapping[str, torch.Tensor] | None = None,
+    masks: Masks | None = None,
 ) -> None:
     """Let what a plan names move, and leave the graph normalised by the samples if it says so.
 
@@ -106,7 +109,7 @@ def _mirrored(images: torch.Tensor, order: torch.Generator) -> torch.Tensor:
     return torch.where(drawn, images.flip(3), images)
 
 
-def _hold(graph: Graph, masks: Mapping[str, torch.Tensor]) -> list[RemovableHandle]:
+def _hold(graph: Graph, masks: Masks) -> list[RemovableHandle]:
     """Hold the weights outside their masks where they are."""
 
     def held(layer: WeightedLayer, mask: torch.Tensor) -> RemovableHandle:

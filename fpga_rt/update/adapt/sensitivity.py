@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch.nn import functional
 
-from fpga_rt.update.adapt.fit import batches
+from fpga_rt.update.adapt.fit import Masks, batches
 from fpga_rt.update.adapt.graph import WEIGHT_UNIT, Graph, to_images
 from fpga_rt.update.adapt.samples import Samples
 
 IMAGES = 256
 BATCH = 32
-
-Masks = Mapping[str, torch.Tensor]
-"""By node 1 where a weight is trained, else 0, in the shape of its weights."""
 
 
 def sensitivities(graph: Graph, samples: Samples) -> dict[str, float]:
