@@ -199,14 +199,8 @@ class _Simulation:
             update.switch_ps = self._target.region_ps
             if update.switch_ps:
                 self._load(update.switch_ps)
-        elif wanted.way == "program":
-            if wanted.vectors:
-                self._run(self._next, wanted.vectors)
         else:
-            for _ in range(min(wanted.between, wanted.vectors - self._tried)):
-                self._run(self._version, 1)
-                self._tried += 1
-        if wanted.way != "region":
+            self._test(wanted)
             update.test_ps += self.now - began
         self.ends.busy_ps += self.now - began
         if wanted.way == "bank" and self._tried < wanted.vectors:
@@ -214,6 +208,16 @@ class _Simulation:
         self._version, self._tried = self._next, 0
         update.placed_ps = self._free_ps = self.now
         self._coming, self._placed = None, update
+
+    def _test(self, wanted: Updates) -> None:
+        """Run test vectors: those of a program in one request, others as many as go in between."""
+        if wanted.way == "program":
+            if wanted.vectors:
+                self._run(self._next, wanted.vectors)
+            return
+        for _ in range(min(wanted.between, wanted.vectors - self._tried)):
+            self._run(self._version, 1)
+            self._tried += 1
 
     def _load(self, length_ps: int) -> None:
         self.now += length_ps

@@ -133,24 +133,36 @@ def _slowed(board: Board, prediction: Prediction) -> bool:
 
 
 def _times(prediction: Prediction, batch: int, bound_ps: int, proven: bool) -> dict[str, Any]:
-    total, count = prediction.total_ps, len(prediction.requests)
-    latencies = sorted(end - start for start, end in prediction.requests)
-    hidden, load = prediction.hidden_ps, prediction.load_ps
+    total_ps = prediction.total_ps
     return {
-        "requests": count,
-        "images": count * batch,
-        "total_ms": total / 1e9,
-        "image_ms": total / 1e9 / (count * batch),
-        "images_per_s": count * batch * 1e12 / total,
-        **_percentiles(latencies),
-        "loads": len(prediction.loads),
-        "load_ms": load / 1e9,
-        "hidden_ms": hidden / 1e9,
-        "exposed_ms": (load - hidden) / 1e9,
-        "hidden_share": hidden / load if load else 1.0,
+        **_answers([end - start for start, end in prediction.requests], batch, total_ps),
+        **_loads(len(prediction.loads), prediction.load_ps, prediction.hidden_ps),
         "bound_ms": bound_ps / 1e9,
-        "gap_percent": 100 * (total / bound_ps - 1),
-        "proven": proven or proves(bound_ps, total),
+        "gap_percent": 100 * (total_ps / bound_ps - 1),
+        "proven": proven or proves(bound_ps, total_ps),
+    }
+
+
+def _answers(latencies_ps: Sequence[int], batch: int, total_ps: int) -> dict[str, Any]:
+    """Return the figures of requests that are all answered."""
+    images = len(latencies_ps) * batch
+    return {
+        "requests": len(latencies_ps),
+        "images": images,
+        "total_ms": total_ps / 1e9,
+        "image_ms": total_ps / 1e9 / images,
+        "images_per_s": images * 1e12 / total_ps,
+        **_percentiles(sorted(latencies_ps)),
+    }
+
+
+def _loads(count: int, load_ps: int, hidden_ps: int) -> dict[str, Any]:
+    return {
+        "loads": count,
+        "load_ms": load_ps / 1e9,
+        "hidden_ms": hidden_ps / 1e9,
+        "exposed_ms": (load_ps - hidden_ps) / 1e9,
+        "hidden_share": hidden_ps / load_ps if load_ps else 1.0,
     }
 
 
@@ -254,21 +266,10 @@ def _drift(context: Context, point: Point, workload: Workload, updates: Updates)
     """Return the figures of a stream with updates."""
     found = drifted(context, point, workload, updates)
     stream, fixed, board = found.stream, found.static, context.board(point)
-    exposed_ps = stream.load_ps - stream.hidden_ps
-    images = workload.requests * point.batch
     return Figures(
         origin=board.origin,
-        requests=workload.requests,
-        images=images,
-        total_ms=stream.total_ps / 1e9,
-        image_ms=stream.total_ps / 1e9 / images,
-        images_per_s=images * 1e12 / stream.total_ps,
-        **_percentiles(sorted(stream.latencies_ps)),
-        loads=stream.loads,
-        load_ms=stream.load_ps / 1e9,
-        hidden_ms=stream.hidden_ps / 1e9,
-        exposed_ms=exposed_ps / 1e9,
-        hidden_share=stream.hidden_ps / stream.load_ps if stream.load_ps else 1.0,
+        **_answers(stream.latencies_ps, point.batch, stream.total_ps),
+        **_loads(stream.loads, stream.load_ps, stream.hidden_ps),
         **_against(found.static_ps, stream.total_ps),
         static_modules=" ".join(found.modules),
         area_lut=_area_lut(board, point),

@@ -110,6 +110,11 @@ def _requests(value: object) -> int:
     return count
 
 
+def _unused(kind: Kind, only: str) -> values.Check:
+    """Return a check for what a workload of a kind does not have."""
+    return values.unused(f"a workload of kind {kind}", f"in a {only}")
+
+
 class _Reader(TomlFile):
     """What a study file says."""
 
@@ -176,7 +181,7 @@ class _Reader(TomlFile):
         for network in mix:
             if network not in networks:
                 raise self._error((*at, "mix"), unknown("network", network, networks))
-        order = values.one_of(ORDERS) if kind == "gateway" else values.unused(kind, "gateway")
+        order = values.one_of(ORDERS) if kind == "gateway" else _unused(kind, "gateway")
         turns = table.get("order", "turns") == "turns" and kind != "server"
         share = values.positive if turns else values.weight
         shares = {key: self._value((*at, "mix", key), value, share) for key, value in mix.items()}
@@ -189,8 +194,8 @@ class _Reader(TomlFile):
                 f" `mix`{instead}",
             )  # fmt: skip
         server = kind == "server"
-        rate = values.rate if server else values.unused(kind)
-        within = values.microseconds if server else values.unused(kind)
+        rate = values.rate if server else _unused(kind, "server")
+        within = values.microseconds if server else _unused(kind, "server")
         return Workload(
             name=name,
             kind=kind,
@@ -209,25 +214,24 @@ class _Reader(TomlFile):
         """Return the updates of a stream under drift; other workloads have none."""
         if kind != "drift":
             for key in _UPDATE_KEYS:
-                self._checked((*at, key), values.unused(kind, "workload of kind drift"), 0)
+                self._checked((*at, key), _unused(kind, "workload of kind drift"), 0)
             return None
         way = self._checked((*at, "way"), values.one_of(WAYS), "bank")
         self._one_of(at, "update_every", "update_every_s")
         self._one_of(at, "update_bytes", "update_share")
-        tested = (
-            values.whole(0, _MOST_VECTORS)
-            if way != "region"
-            else values.unused_way(way, "bank or program")
-        )
+        here = f"updates of way {way}"
+        tested = values.whole(0, _MOST_VECTORS)
+        if way == "region":
+            tested = values.unused(here, "of bank or program")
         some = values.whole(1, _MOST_VECTORS)
-        between = some if way == "bank" else values.unused_way(way, "bank")
+        between = some if way == "bank" else values.unused(here, "of bank")
         others = [name for name in networks if name != network]
         if way == "program" and not others:
             raise self._error(
                 (*at, "way"), f"way is 'program', to another network, but {network} is the only"
                 " one; add the other to [networks], or expected one of bank, region",
             )  # fmt: skip
-        other = values.one_of(others) if way == "program" else values.unused_way(way, "program")
+        other = values.one_of(others) if way == "program" else values.unused(here, "of program")
         return Updates(
             link_kbit_s=self._checked((*at, "link_kbit_s"), values.rate),
             every=self._checked((*at, "update_every"), values.positive, 0),
@@ -264,7 +268,7 @@ class _Reader(TomlFile):
         path = self._path.parent / str(self._checked((*at, "trace"), values.is_text))
         trace = self._value((*at, "trace"), path, lambda path: read_trace(path, list(networks)))
         server = kind == "server"
-        check = values.microseconds if server else values.unused(kind)
+        check = values.microseconds if server else _unused(kind, "server")
         own = not server or all(request.deadline_us is not None for request in trace)
         named = [request.network for request in trace]
         return Workload(

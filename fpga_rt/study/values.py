@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from fpga_rt.arch.boards import Board, board, boards
 from fpga_rt.arch.calibration import calibrate
@@ -37,11 +37,11 @@ def whole(least: int, most: int = MOST_WHOLE) -> Callable[[Any], int]:
     up_to = "" if most == MOST_WHOLE else f" and at most {most:,}"
 
     def check(value: object) -> int:
-        if not _is_whole(value) or value < least:  # type: ignore[operator]
+        if not _is_whole(value) or value < least:
             raise ValueError(f"a whole number of at least {least}{up_to}")
-        if value > most:  # type: ignore[operator]
+        if value > most:
             raise ValueError(f"a whole number of at least {least} and at most {most:,}")
-        return int(value)  # type: ignore[call-overload, no-any-return]
+        return value
 
     return check
 
@@ -56,9 +56,9 @@ def number(least: float, most: float) -> Callable[[Any], float]:
     """
 
     def check(value: object) -> float:
-        if not _is_number(value) or not least <= value <= most:  # type: ignore[operator]
+        if not _is_number(value) or not least <= value <= most:
             raise ValueError(f"a number of at least {least:g} and at most {most:g}")
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
 
     return check
 
@@ -73,9 +73,9 @@ seconds, milliseconds, microseconds = (number(1e-12 * n, 1e9 * n) for n in (1, 1
 
 def above_zero(value: object) -> float:
     """Return a number above 0 and at most 1e18."""
-    if not _is_number(value) or not 0 < value <= _MOST_NUMBER:  # type: ignore[operator]
+    if not _is_number(value) or not 0 < value <= _MOST_NUMBER:
         raise ValueError(f"a number above 0 and at most {_MOST_NUMBER:g}")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def or_zero(check: Callable[[Any], float]) -> Callable[[Any], float]:
@@ -92,9 +92,9 @@ def or_zero(check: Callable[[Any], float]) -> Callable[[Any], float]:
 
 def share(value: object) -> float:
     """Return a share of a whole: above 0, at most 1."""
-    if not _is_number(value) or not 0 < value <= 1:  # type: ignore[operator]
+    if not _is_number(value) or not 0 < value <= 1:
         raise ValueError("a share of the parameters' bytes, above 0 and at most 1")
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def one_of(choices: Collection[str]) -> Check:
@@ -108,20 +108,11 @@ def one_of(choices: Collection[str]) -> Check:
     return check
 
 
-def unused(kind: str, only: str = "server") -> Check:
-    """Return a check that passes nothing: a workload of a kind has no such key."""
+def unused(where: str, only: str) -> Check:
+    """Return a check that passes nothing: there is no such key here, only elsewhere."""
 
     def check(value: object) -> float:
-        raise ValueError(f"no such key in a workload of kind {kind}, only in a {only}")
-
-    return check
-
-
-def unused_way(way: str, only: str) -> Check:
-    """Return a check that passes nothing: updates that come this way have no such key."""
-
-    def check(value: object) -> float:
-        raise ValueError(f"no such key in updates of way {way}, only of {only}")
+        raise ValueError(f"no such key in {where}, only {only}")
 
     return check
 
@@ -184,11 +175,11 @@ def calibrated(target: Board, file: str) -> Board:
     return calibrate(target, decode(read_text(Path(file)), file, "calibration"), file)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_whole(value: object) -> bool:
+def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -216,8 +207,8 @@ def _modules(value: object) -> str | tuple[str, ...]:
 def _bitstream(value: object) -> str | float:
     if value in ("reset", "plain"):
         return str(value)
-    if not _is_number(value) or not 0 < value <= _MOST_RATIO:  # type: ignore[operator]
+    if not _is_number(value) or not 0 < value <= _MOST_RATIO:
         raise ValueError(
             f"`reset`, `plain`, or a ratio to `reset` above 0 and at most {_MOST_RATIO:g}"
         )
-    return float(value)  # type: ignore[arg-type]
+    return float(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -128,10 +129,7 @@ def summary(study: Study, rows: Rows, told: Sequence[str]) -> str:
     if len(good) > _MOST_ROWS:
         lines.append(f"... {len(good) - _MOST_ROWS} more points in the file")
     lines += ["", *(against.text for against in against_exact(good)), *told]
-    reasons: dict[str, int] = {}
-    for row in rows:
-        if row["error"]:
-            reasons[row["error"]] = reasons.get(row["error"], 0) + 1
+    reasons = Counter(row["error"] for row in rows if row["error"])
     lines += [
         f"{count_text(number, 'point')} cannot be: {reason}" for reason, number in reasons.items()
     ]

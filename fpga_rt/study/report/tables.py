@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -72,10 +73,7 @@ def points(rows: Sequence[Row]) -> str:
 
 def failures(rows: Sequence[Row]) -> str:
     """Return why some points have no figures, each reason once; empty where all have."""
-    reasons: dict[str, int] = {}
-    for row in rows:
-        if row["error"]:
-            reasons[row["error"]] = reasons.get(row["error"], 0) + 1
+    reasons = Counter(row["error"] for row in rows if row["error"])
     lines = [
         f"<li>{count_text(count, 'point')}: {escape(reason)}</li>"
         for reason, count in reasons.items()
